@@ -1,0 +1,1 @@
+"""The bundled model, and generators of bundled data: nothing is downloaded."""
