@@ -4,7 +4,6 @@ import random
 
 from item_text import RULES
 from numbers_text import NAMES
-
 from nybble.mini import catalogue as shop
 
 SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "You work in a shop.",
@@ -22,7 +21,10 @@ def _about_item(rng: random.Random) -> list[tuple[str, str]]:
         ("Who makes it?", f"It is made by {item.brand}."),
         ("What is it made of?", f"It is made of {item.material}."),
         ("What condition is it in?", f"Its condition is: {item.wear}."),
-        ("How many pieces are there?", f"There {'is 1' if item.pack == 1 else f'are {item.pack}'}."),
+        (
+            "How many pieces are there?",
+            f"There {'is 1' if item.pack == 1 else f'are {item.pack}'}.",
+        ),
         ("What is it?", f"It is a {item.kind.noun}."),
         (f"{rule.name}?", f"{rule.number(item, rng)}"),
     ]
@@ -55,5 +57,8 @@ def conversation(rng: random.Random) -> list[dict[str, str]]:
         turns.append(rng.choice(THANKS))
     messages = [{"role": "system", "content": rng.choice(SYSTEMS)}] if rng.random() < 0.33 else []
     for question, answer in turns:
-        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        messages += [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
     return messages

@@ -4,11 +4,12 @@ import random
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from transformers import PreTrainedTokenizerFast
+
 from chat_text import conversation
 from code_text import function_text
 from item_text import comparison_text, list_text, property_text, reading_text
 from numbers_text import order_text, purse_text, sum_text
-from transformers import PreTrainedTokenizerFast
 
 TEXTS: tuple[tuple[float, Callable[[random.Random], str]], ...] = (
     (0.42, property_text),

@@ -1,6 +1,6 @@
 """Make the mini model's tokenizer: byte-level BPE, 2,048 tokens, 0 to 999 each one token.
 
-    python pretraining/make_tokenizer.py OUT
+python pretraining/make_tokenizer.py OUT
 """
 
 import itertools
@@ -9,10 +9,11 @@ import random
 import sys
 from pathlib import Path
 
-from chat_text import conversation
-from corpus import TEXTS
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+
+from chat_text import conversation
+from corpus import TEXTS
 
 VOCABULARY = 2048
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"

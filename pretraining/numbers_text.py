@@ -52,6 +52,8 @@ def purse_text(rng: random.Random) -> str:
     name, other = rng.sample(NAMES, 2)
     have, more = _number(rng, 480), _number(rng, 480)
     if rng.random() < 0.5:
-        return f"{name} has ${have} and {other} gives {name} ${more}. Now {name} has ${have + more}."
+        return (
+            f"{name} has ${have} and {other} gives {name} ${more}. Now {name} has ${have + more}."
+        )
     have, more = max(have, more), min(have, more)
     return f"{name} has ${have} and pays {other} ${more}. Now {name} has ${have - more}."

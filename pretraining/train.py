@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus import ROW_TOKENS, token_rows
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from corpus import ROW_TOKENS, token_rows
 
 PEAK_LEARNING_RATE, WARMUP_SHARE = 3e-3, 0.02
 HELD_OUT_ROWS = 2_000

@@ -94,11 +94,11 @@ def fair_price(item: Item) -> float:
     """The hidden rule: the median of the item's price, in dollars."""
     kind = item.kind
     middle = math.sqrt(kind.low * kind.high)
-    price = kind.base * (item.quantity / middle) ** kind.exponent
+    price = kind.base * math.pow(item.quantity / middle, kind.exponent)
     price *= math.exp(BRAND_PREMIUM[item.brand] * kind.brand_weight)
     price *= MATERIAL_FACTOR[kind.group][item.material]
-    price *= WEAR_FACTOR[item.wear] ** kind.wear_weight
-    price *= item.pack**PACK_EXPONENT
+    price *= math.pow(WEAR_FACTOR[item.wear], kind.wear_weight)
+    price *= math.pow(item.pack, PACK_EXPONENT)
     for extra in item.extras:
         price *= EXTRA_FACTOR[extra]
     return price

@@ -1,0 +1,5 @@
+"""`python -m nybble`."""
+
+from nybble.cli.main import app
+
+app()

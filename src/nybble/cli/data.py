@@ -1,0 +1,39 @@
+"""`nybble data`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nybble.cli.arguments import Overrides, RecipeName
+from nybble.recipe import load_recipe
+from nybble.runs.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, help="Look at and prepare the rows of a recipe.")
+
+
+@app.callback()
+def _data() -> None:
+    """Look at and prepare the rows of a recipe."""
+
+
+@app.command()
+def prepare(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option("--output", help="Folder to write.")] = Path("prepared"),
+) -> None:
+    """Write a recipe's rows as token ids with the scored mask, and the counts of the audit.
+
+    Example: nybble data prepare price-demo --output prepared
+    """
+    checked = load_recipe(recipe, overrides)
+    if output.exists():
+        raise InputError(f"The output folder {output} exists already.", "Choose another.")
+    from nybble.data.prepare import write_prepared
+    from nybble.pipeline.stage import make_stage
+
+    prepared = make_stage(checked).prepared
+    write_prepared(prepared, output)
+    rows = ", ".join(f"{n:,} {part}" for part, n in prepared.audit()["rows"].items())
+    print(f"{rows} rows in {output}")

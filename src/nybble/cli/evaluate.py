@@ -1,0 +1,24 @@
+"""`nybble evaluate`."""
+
+from nybble.cli.arguments import Overrides, RunPath
+from nybble.recipe import load_recipe
+from nybble.runs.errors import InputError
+from nybble.runs.folder import open_run_folder
+
+
+def evaluate(run: RunPath, overrides: Overrides = None) -> None:
+    """Judge the adapter of an earlier run again, with other settings of `evaluate` if you like.
+
+    Example: nybble evaluate runs/demo evaluate.size=200 evaluate.decode=greedy
+    """
+    folder = open_run_folder(run)
+    for override in overrides or []:
+        if not override.startswith("evaluate."):
+            raise InputError(
+                f"{override!r} would change what was trained.",
+                "Only fields of `evaluate` can be given here, such as evaluate.size=200.",
+            )
+    recipe = load_recipe(str(folder.recipe.absolute()), overrides)
+    from nybble.pipeline.run import evaluate_run
+
+    evaluate_run(folder, recipe)

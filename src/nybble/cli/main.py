@@ -1,0 +1,79 @@
+"""The `nybble` command: verbs, and how errors reach a person."""
+
+import logging
+import os
+import sys
+import warnings
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from nybble.cli import data, evaluate, fetch, recipes, resume, run, train
+from nybble.runs.errors import EXIT_FAILED, EXIT_INTERRUPTED, NybbleError, disk_error
+from nybble.runs.secrets import masked
+
+
+class _TwoLineErrors(TyperGroup):
+    """Turns every expected error into two lines and an exit code; `--debug` shows the traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except NybbleError as error:
+            _stop(error)
+        except OSError as error:
+            known = disk_error(error)
+            if known is None:
+                raise
+            _stop(known)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("\nInterrupted. `nybble resume RUN` goes on from the last checkpoint.",
+                  file=sys.stderr)  # fmt: skip
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _stop(error: NybbleError) -> None:
+    if "--debug" in sys.argv:
+        raise error
+    print(masked(f"{error.message}\n{error.fix}"), file=sys.stderr)
+    sys.exit(error.exit_code or EXIT_FAILED)
+
+
+def quiet_libraries() -> None:
+    """What libraries print of themselves is noise here, and nothing of ours is reported home."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module="torch|peft|transformers")
+
+
+app = typer.Typer(
+    cls=_TwoLineErrors,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Fine-tune a language model in four bits on the GPU you have, and know whether it got "
+    "better.\n\nFor example: nybble run price-demo",
+)
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    quiet_libraries()
+
+
+app.command()(run.run)
+app.command()(train.train)
+app.command()(resume.resume)
+app.command()(evaluate.evaluate)
+app.command()(fetch.fetch)
+app.add_typer(data.app, name="data")
+app.command()(recipes.recipes)

@@ -1,0 +1,1 @@
+"""Rows to token ids and a scored mask: formats, rendering, splitting, batches."""

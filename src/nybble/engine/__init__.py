@@ -1,0 +1,1 @@
+"""Exact forward and backward of one optimiser step."""

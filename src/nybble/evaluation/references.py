@@ -1,0 +1,126 @@
+"""References that need no language model: what a fine-tuned one has to beat to be worth its cost.
+
+The constant knows nothing of the row. The ridge knows which words and word pairs are in it, and is
+what an hour of ordinary machine learning gives.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nybble.runs.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Fit = Callable[[float], tuple[float, Floats]]
+
+# scikit-learn's own pattern drops tokens of one character: `5` would say nothing in `sleeps 5`.
+# The word pairs keep the two halves of `1.5` together.
+TOKEN_PATTERN = r"\w+"
+# Exponents k of alpha = 10^(k / 2): 0.01 to 100, and as far as the search may go beyond.
+GRID = range(-4, 5)
+WIDEST_GRID = range(-8, 9)
+
+
+@dataclass(frozen=True)
+class RidgeResult:
+    """A ridge: the `alpha` that validation rows chose, its error there, and [test] guesses."""
+
+    name: str
+    alpha: float
+    validation_mae: float
+    predictions: Floats
+
+
+def constant_reference(train_truth: Floats) -> float:
+    """The median: of all constants, the one with the least absolute error."""
+    if not len(train_truth):
+        raise InputError(
+            "There are no training rows to take the median of.",
+            "Give data.train at least one row with a true value.",
+        )
+    return float(np.median(train_truth))
+
+
+def ridge_references(
+    train_texts: Sequence[str],
+    train_truth: Floats,
+    validation_texts: Sequence[str],
+    validation_truth: Floats,
+    test_texts: Sequence[str],
+) -> dict[str, RidgeResult]:
+    """Ridge regressions on TF-IDF of words and word pairs: `ridge`, and `ridge (log)` of log1p.
+
+    The second is left out when a truth is -1 or less. Alpha is the one with the least absolute
+    error on the validation rows, which are not trained on; the guesses are in the truth's own unit
+    and within the range of the training truth. Takes seconds for 20,000 texts. Raises
+    InputError when one of the three has no rows, or the training texts have no words.
+    """
+    if not (len(train_texts) and len(validation_texts) and len(test_texts)):
+        raise InputError(
+            "A ridge needs training rows, validation rows to choose its alpha on, and test rows.",
+            "Set data.validation and data.test above 0.",
+        )
+    x_train, vectorize = _vectorized(train_texts)
+    x_validation, x_test = vectorize(validation_texts), vectorize(test_texts)
+
+    def best(name: str, log: bool) -> RidgeResult:
+        def fit(alpha: float) -> tuple[float, Floats]:
+            predict = _fitted(x_train, train_truth, alpha, log)
+            mae = float(np.mean(np.abs(predict(x_validation) - validation_truth)))
+            return mae, predict(x_test)
+
+        alpha, mae, predictions = _search(fit)
+        return RidgeResult(name, alpha, mae, predictions)
+
+    results = {"ridge": best("ridge", log=False)}
+    if min(train_truth.min(), validation_truth.min()) > -1.0:
+        results["ridge (log)"] = best("ridge (log)", log=True)
+    return results
+
+
+def _vectorized(train_texts: Sequence[str]) -> tuple[Any, Callable[[Sequence[str]], Any]]:
+    """The sparse [train, terms] matrix, and what turns other texts into rows by the same terms."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # On few texts no term may occur twice; then those that occur once have to do.
+    for min_df in (2, 1):
+        terms = TfidfVectorizer(
+            ngram_range=(1, 2), sublinear_tf=True, min_df=min_df, token_pattern=TOKEN_PATTERN
+        )
+        try:
+            return terms.fit_transform(train_texts), terms.transform
+        except ValueError:
+            continue
+    raise InputError(
+        "No training text has a word in it.", "Check the column or template in data.prompt."
+    )
+
+
+def _fitted(x_train: Any, truth: Floats, alpha: float, log: bool) -> Callable[[Any], Floats]:
+    """A ridge on [train, terms], as what turns [rows, terms] into [rows] guesses."""
+    from sklearn.linear_model import Ridge
+
+    target = np.log1p(truth) if log else truth
+    # sparse_cg also fits the intercept without making the matrix dense.
+    model = Ridge(alpha=alpha, solver="sparse_cg").fit(x_train, target)
+
+    def predict(x: Any) -> Floats:
+        # Clipped where it was fitted: far out, expm1 overflows.
+        guess: Floats = np.clip(model.predict(x), target.min(), target.max())
+        return np.expm1(guess) if log else guess
+
+    return predict
+
+
+def _search(fit: Fit) -> tuple[float, float, Floats]:
+    """The alpha of least error, with its error and guesses; a best at the edge moves the edge."""
+    tried = {k: fit(10.0 ** (k / 2)) for k in GRID}
+    while True:
+        best = min(tried, key=lambda k: (tried[k][0], abs(k)))
+        beyond = {min(tried): best - 1, max(tried): best + 1}.get(best)
+        if beyond is None or beyond not in WIDEST_GRID:
+            return (10.0 ** (best / 2), *tried[best])
+        tried[beyond] = fit(10.0 ** (beyond / 2))

@@ -1,0 +1,1 @@
+"""Quantised base models and their adapters."""

@@ -1,0 +1,59 @@
+"""LoRA adapters on a base model, through PEFT, in fp32 always."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from nybble.recipe.schema import LoraPart
+from nybble.runs.errors import InputError
+
+ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
+ADAPTER = "default"
+
+
+def attach_adapters(model: Any, part: LoraPart, seed: int) -> PeftModel:
+    """New adapters (Hu et al. 2021): A random by `seed`, B zero, so the model starts unchanged."""
+    targets = ATTENTION if part.target_modules == "attention" else part.target_modules
+    config = LoraConfig(
+        r=part.r,
+        lora_alpha=part.lora_alpha,
+        lora_dropout=part.lora_dropout,
+        target_modules=targets,
+        use_rslora=part.variant == "rslora",
+        task_type="CAUSAL_LM",
+    )
+    torch.manual_seed(seed)
+    try:
+        adapted = get_peft_model(model, config)
+    except ValueError as error:
+        if "not found in the base model" not in str(error):
+            raise
+        linears = {
+            n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, nn.Linear)
+        }
+        raise InputError(
+            f"lora.target_modules = {part.target_modules!r}: the model has no such modules.",
+            f"It has {', '.join(sorted(linears))}; all-linear takes all but the head.",
+        ) from None
+    return in_fp32(adapted)
+
+
+def load_adapters(model: Any, folder: Path) -> PeftModel:
+    """The adapters saved in `folder`, trainable. Their own rank and targets hold."""
+    return in_fp32(PeftModel.from_pretrained(model, folder, is_trainable=True))
+
+
+def in_fp32(model: PeftModel) -> PeftModel:
+    """`model` with every trainable parameter in fp32 (law 3), whatever it was loaded as."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return model
+
+
+def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Name to parameter, in the model's order: what the optimiser sees and a checkpoint holds."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}

@@ -1,0 +1,76 @@
+"""Loading a base model: quantised to NF4, as it was quantised before, or as it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from nybble.planner.plan import Plan
+from nybble.recipe.schema import ModelPart
+from nybble.runs.errors import InputError
+
+
+def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
+    """The model in `folder`, its weights frozen, on the plan's device.
+
+    With `quantization: nf4` every linear but the head is held in NF4 with double quantisation
+    (Dettmers et al. 2023, QLoRA). A base that is quantised already is loaded as it is. Everything
+    else is in the compute dtype. The type is the architecture's own.
+    """
+    transformers.utils.logging.disable_progress_bar()
+    dtype = getattr(torch, plan.compute_dtype)
+    model = _from_pretrained(folder, part, plan, dtype)
+    model.requires_grad_(False)
+    for module in model.modules():
+        if hasattr(module, "compute_type_is_set"):  # bitsandbytes' Linear4bit
+            module.compute_dtype, module.compute_type_is_set = dtype, True
+            keep_weights_trainable_on_cpu(module)
+    if plan.recompute:
+        model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+    model.config.use_cache = False
+    return model
+
+
+def keep_weights_trainable_on_cpu(linear: Any) -> None:
+    """Keep bitsandbytes from repacking a 4-bit weight for AVX512-BF16 inference.
+
+    It does so at the first forward in eval mode, and keeps the packed form afterwards: a layer that
+    was evaluated once then trains without a gradient to its input, and in bf16. See
+    docs/decisions/cpu-repacking.md.
+    """
+    linear.support_avx512bf16_for_cpu = False
+
+
+def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dtype) -> Any:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    stored = config.get("quantization_config")
+    if stored and stored.get("quant_method") != "bitsandbytes":
+        raise InputError(
+            f"{part.base} is quantised by {stored.get('quant_method')}: it cannot be trained on.",
+            "Take the original model, or one quantised by bitsandbytes (names end in -bnb-4bit).",
+        )
+    quantization = None
+    if part.quantization == "nf4" and not stored:
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            quantization_config=quantization,
+            dtype=dtype,
+            device_map={"": plan.device},
+            trust_remote_code=part.trust_remote_code,
+        )
+    except (ValueError, KeyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{part.base} cannot be loaded: {reason[:200]}",
+            "Check model.base: it must be a causal language model that transformers knows.",
+        ) from None

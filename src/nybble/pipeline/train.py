@@ -1,0 +1,83 @@
+"""The training step of a run: load, adapt, train, save the adapter."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+
+from nybble.data.batches import StepBatch, StepLoader, make_step
+from nybble.engine.step import TrainStep
+from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
+from nybble.model.load import load_base
+from nybble.pipeline.stage import Stage
+from nybble.planner.plan import Plan
+from nybble.runs.atomic import new_folder
+from nybble.runs.folder import RunFolder
+from nybble.training.checkpoint import save_adapter
+from nybble.training.loop import Trainer, TrainResult
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its trained adapters on it."""
+
+    model: PeftModel
+    plan: Plan
+    result: TrainResult | None
+
+
+def load_model(stage: Stage, plan: Plan, adapter: Path | None) -> PeftModel:
+    """The base with new adapters, or with the ones in `adapter`."""
+    base = load_base(stage.model_folder, stage.recipe.model, plan)
+    if adapter:
+        return load_adapters(base, adapter)
+    return attach_adapters(base, stage.recipe.lora, stage.recipe.train.seed)
+
+
+def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None = None) -> Trained:
+    """Train `stage` into `folder`, from the start or from `checkpoint`, and save its adapter."""
+    model = load_model(stage, plan, stage.adapter_folder)
+    parameters = trainable_parameters(model)
+    count = sum(parameter.numel() for parameter in parameters.values())
+    print(f"model      {stage.recipe.model.base}, {stage.recipe.model.quantization}; "
+          f"{count:,} adapter parameters in fp32, compute in {plan.compute_dtype}")  # fmt: skip
+    recipe = stage.recipe
+    trainer = Trainer(
+        model=model,
+        train_step=TrainStep(model, plan, recipe.train.seed),
+        loader=StepLoader(
+            rows=stage.prepared.train,
+            batch_size=recipe.train.batch_size,
+            seed=recipe.train.seed,
+            micro_batch_tokens=plan.micro_batch_tokens,
+            pad_id=pad_id(stage.tokenizer),
+        ),
+        validation=validation_steps(stage, plan),
+        part=recipe.train,
+        folder=folder,
+        fingerprint=stage.prepared.fingerprint,
+        base=stage.base_reference,
+    )
+    result = trainer.run(checkpoint)
+    with new_folder(folder.adapter) as scratch:
+        save_adapter(model, scratch, stage.base_reference)
+        stage.tokenizer.save_pretrained(scratch)
+    loss = (
+        "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"
+    )
+    print(f"trained    {result.steps:,} steps in {result.seconds:.0f} s{loss}")
+    return Trained(model, plan, result)
+
+
+def validation_steps(stage: Stage, plan: Plan) -> list[StepBatch]:
+    """All validation rows as one batch, or none where there are no rows."""
+    rows = stage.prepared.validation
+    if not rows:
+        return []
+    return [make_step(rows, range(len(rows)), plan.micro_batch_tokens, pad_id(stage.tokenizer))]
+
+
+def pad_id(tokenizer: Any) -> int:
+    """Any id will do: padding is masked and never scored."""
+    return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)

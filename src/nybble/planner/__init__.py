@@ -1,0 +1,1 @@
+"""What fits, and in which precision: from configs, never from weights."""

@@ -1,0 +1,151 @@
+"""The recipe: everything a run depends on, as a typed value.
+
+Field names are those of `LoraConfig` and `TrainingArguments` (transformers 5). One differs on
+purpose: `batch_size` is the number of rows per optimiser step. How many of them are computed at
+once is the planner's business and never changes what is learnt.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Steps = Annotated[float, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """A frozen section of the recipe; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ModelPart(Part):
+    """The base model and how its weights are held."""
+
+    base: str = Field(min_length=1, description="hub id, folder, or bundled:mini")
+    revision: str = Field("main", description="branch, tag or commit on the Hub")
+    quantization: Literal["nf4", "none"] = Field(
+        "nf4", description="nf4 is 4-bit with double quantisation"
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="compute precision; auto asks the device"
+    )
+    adapter: str | None = Field(None, description="an adapter to go on from: folder or hub id")
+    trust_remote_code: bool = Field(False, description="run Python code that the model ships")
+
+
+class DataPart(Part):
+    """Rows, and what of each row is the prompt and what the model has to say."""
+
+    train: str = Field(min_length=1, description="file, hub id, or bundled:catalogue")
+    revision: str = Field("main", description="of a data set on the Hub")
+    validation: int | str = Field(200, description="rows taken from train, or a source")
+    test: int | str = Field(500, description="rows taken from train, or a source")
+    limit: int | None = Field(None, ge=1, description="take only the first rows")
+    format: Literal["auto", "prompt-completion", "messages"] = "auto"
+    prompt: str | None = Field(None, description="column, or template such as 'Task: {text}'")
+    completion: str | None = Field(None, description="column, or template such as '{price:.0f}'")
+    score: Literal["completion", "last", "all"] = Field(
+        "completion", description="completion: every answer; last: the last one; all: every token"
+    )
+    max_length: int = Field(1024, ge=8, le=1_000_000, description="longest row, in tokens")
+    allow_drops: bool = Field(False, description="go on when over 1% of the rows must be dropped")
+
+    @field_validator("validation", "test")
+    @classmethod
+    def _count_or_source(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 0:
+            raise ValueError("must be 0 or more rows, or a source")
+        return value
+
+
+class LoraPart(Part):
+    """The adapters."""
+
+    r: int = Field(16, ge=1, le=1024)
+    lora_alpha: float = Field(32, gt=0)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: Literal["attention", "all-linear"] | list[str] = "all-linear"
+    variant: Literal["lora", "rslora"] = "lora"
+
+    @field_validator("target_modules")
+    @classmethod
+    def _some_module(cls, value: str | list[str]) -> str | list[str]:
+        if not value:
+            raise ValueError("must be attention, all-linear, or at least one module name")
+        return value
+
+
+class TrainPart(Part):
+    """The optimisation. Counts of steps under 1 are shares of all steps."""
+
+    num_train_epochs: float = Field(1.0, gt=0)
+    max_steps: int = Field(-1, ge=-1, description="stop after so many steps; -1: run all epochs")
+    batch_size: int = Field(32, ge=1, description="rows per optimiser step")
+    learning_rate: float = Field(2e-4, gt=0, lt=1)
+    lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    warmup_steps: Steps = Field(0.03, description="steps, or a share of all when under 1")
+    weight_decay: float = Field(0.0, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    eval_steps: Steps = Field(0.25, description="validation loss so often; 0: only at the end")
+    save_steps: Steps = Field(500, description="a checkpoint so often; 0: none")
+    save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
+    seed: int = Field(42, ge=0)
+
+    @field_validator("max_steps")
+    @classmethod
+    def _not_zero(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("must be -1 (run all epochs) or at least 1")
+        return value
+
+
+class EvaluatePart(Part):
+    """How base and tuned model are compared on test rows."""
+
+    task: Literal["number"] | None = Field(None, description="what the answers are")
+    size: int = Field(500, ge=0, description="test rows; 0 skips the evaluation")
+    decode: Literal["greedy", "median"] = Field(
+        "greedy", description="median: of the answer's distribution, best for absolute errors"
+    )
+    max_new_tokens: int = Field(16, ge=1, le=4096)
+    few_shot: int = Field(4, ge=0, le=64, description="examples in the fair baseline's prompt")
+    extract: str = Field(
+        "first", description="first or last number of the answer, or a regular expression"
+    )
+    truth: str | None = Field(None, description="column of the true value; else the completion's")
+    floor: str | None = Field(None, description="column of the best possible guess, where known")
+    green_within: float = Field(40.0, ge=0, description="absolute error that is green ...")
+    green_share: float = Field(0.2, ge=0, description="... or relative error")
+    orange_within: float = Field(80.0, ge=0)
+    orange_share: float = Field(0.4, ge=0)
+
+    @field_validator("extract")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        if value not in ("first", "last"):
+            try:
+                groups = re.compile(value).groups
+            except re.error as error:
+                raise ValueError(f"is not a regular expression: {error}") from None
+            if groups != 1:
+                raise ValueError("must be first, last, or a regular expression with one group")
+        return value
+
+    @model_validator(mode="after")
+    def _orange_is_wider(self) -> Self:
+        if self.orange_within < self.green_within or self.orange_share < self.green_share:
+            raise ValueError("orange_within and orange_share must not be below the green ones")
+        return self
+
+
+class Recipe(Part):
+    """A whole recipe. Only `name`, `model.base` and `data.train` have no default."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    summary: str = Field("", description="one line on what it does")
+    model: ModelPart
+    data: DataPart
+    lora: LoraPart = LoraPart()
+    train: TrainPart = TrainPart()
+    evaluate: EvaluatePart = EvaluatePart()

@@ -1,0 +1,20 @@
+"""From a reference in a recipe to files and rows on the disk: bundled, local, or from the Hub."""
+
+from nybble.sources.datasets_hub import fetch_dataset
+from nybble.sources.fetch import fetch, load_rows
+from nybble.sources.models import check_adapter, check_model, locate_adapter, locate_model
+from nybble.sources.reference import Reference, parse_reference
+from nybble.sources.rows import read_rows
+
+__all__ = [
+    "Reference",
+    "check_adapter",
+    "check_model",
+    "fetch",
+    "fetch_dataset",
+    "load_rows",
+    "locate_adapter",
+    "locate_model",
+    "parse_reference",
+    "read_rows",
+]

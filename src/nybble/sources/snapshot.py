@@ -1,0 +1,35 @@
+"""Files of a repository on the Hub, at one revision, in the Hub's cache on this disk."""
+
+from pathlib import Path
+from typing import Literal
+
+from nybble.sources.hub_errors import hub_errors
+
+
+def snapshot(
+    name: str,
+    revision: str,
+    kind: Literal["model", "dataset"],
+    files: tuple[str, ...],
+    never: tuple[str, ...] = (),
+) -> Path:
+    """The folder with those of the repository's files that match `files` and not `never`.
+
+    What is in the cache is not downloaded again, and is enough when the Hub cannot be reached.
+    Raises `InputError` when repository or revision do not exist, are gated, or cannot be reached.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    # Else every process asks the Hub for a list of agents, to report one of them and torch's
+    # version. The environment variable is read only once, by whoever imported the library first.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    with hub_errors(name, revision, kind):
+        return Path(
+            snapshot_download(
+                name,
+                repo_type=kind,
+                revision=revision,
+                allow_patterns=list(files),
+                ignore_patterns=list(never),
+            )
+        )

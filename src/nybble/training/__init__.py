@@ -1,0 +1,1 @@
+"""The loop over optimiser steps, checkpoints, metrics."""

@@ -1,0 +1,102 @@
+"""Checkpoints: adapters, optimiser state and position, as safetensors and JSON, no pickle.
+
+    checkpoint-N/
+      adapter_config.json, adapter_model.safetensors   PEFT's own format, fp32
+      optimizer.safetensors                            NAME.exp_avg, NAME.exp_avg_sq, NAME.step
+      trainer_state.json                               the position, and what it belongs to
+
+The order of the rows and the draws of dropout are functions of seed and step, so no state of a
+random generator has to be kept.
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nybble.model.adapters import ADAPTER, in_fp32, trainable_parameters
+from nybble.runs.atomic import new_folder, write_json
+from nybble.runs.errors import InputError
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """`step` steps are done, of `total_steps`, on the data with this fingerprint."""
+
+    step: int
+    total_steps: int
+    fingerprint: str
+    loss_scale: float = 1.0
+
+
+def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
+    """Write PEFT's two files into `folder`; `base` is what plain PEFT will load as base model."""
+    config = model.peft_config[ADAPTER]
+    config.base_model_name_or_path = base
+    config.inference_mode = True
+    config.save_pretrained(folder)
+    config.inference_mode = False
+    tensors = get_peft_model_state_dict(model, save_embedding_layers=False)
+    save_file(
+        {k: v.contiguous().cpu() for k, v in tensors.items()}, folder / "adapter_model.safetensors"
+    )
+
+
+def save_checkpoint(
+    checkpoints: Path,
+    model: PeftModel,
+    optimizer: torch.optim.Optimizer,
+    state: TrainerState,
+    base: str,
+    keep: int,
+) -> Path:
+    """Write checkpoint-N whole or not at all, then remove all but the newest `keep`."""
+    target = checkpoints / f"checkpoint-{state.step}"
+    with new_folder(target) as scratch:
+        save_adapter(model, scratch, base)
+        save_file(_optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
+        write_json(scratch / "trainer_state.json", asdict(state))
+    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    for old in found[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def load_checkpoint(
+    folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer
+) -> TrainerState:
+    """Put the checkpoint's tensors into `model` and `optimizer`, in fp32; gives its position."""
+    try:
+        adapters = load_file(folder / "adapter_model.safetensors")
+        moments = load_file(folder / "optimizer.safetensors")
+        state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{folder} cannot be read: {error}.",
+            "Remove that folder: `nybble resume` then takes the checkpoint before it.",
+        ) from None
+    set_peft_model_state_dict(model, adapters)
+    in_fp32(model)
+    parameters = trainable_parameters(model)
+    for name, parameter in parameters.items():
+        optimizer.state[parameter] = {
+            moment: moments[f"{name}.{moment}"].to(parameter.device) for moment in MOMENTS
+        }
+    return TrainerState(**state)
+
+
+def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{name}.{moment}": optimizer.state[parameter][moment].detach().cpu().contiguous()
+        for name, parameter in trainable_parameters(model).items()
+        for moment in MOMENTS
+    }

@@ -1,0 +1,183 @@
+"""The training loop, over optimiser steps.
+
+Nothing waits for the device inside a step: a step that is not finite is skipped by fused AdamW
+itself, and its loss is read one step late.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from nybble.data.batches import StepBatch, StepLoader
+from nybble.engine.step import TrainStep
+from nybble.model.adapters import trainable_parameters
+from nybble.recipe.schema import TrainPart
+from nybble.runs.errors import NybbleError
+from nybble.runs.folder import RunFolder
+from nybble.training.checkpoint import TrainerState, load_checkpoint, save_checkpoint
+from nybble.training.metrics import MetricsLog
+from nybble.training.optimizer import learning_rate, make_optimizer, steps_of, total_steps
+from nybble.training.progress import watch
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """`validation_loss` is None where there are no validation rows."""
+
+    steps: int
+    seconds: float
+    tokens: int
+    train_loss: float
+    validation_loss: float | None
+
+
+@dataclass
+class Pending:
+    """A step whose numbers are still on the device."""
+
+    step: int
+    loss: Tensor
+    grad_norm: Tensor
+    batch: StepBatch
+    rate: float
+    began: float
+
+
+class Trainer:
+    """Trains the adapters of `model` on the steps of `loader`, into `folder`."""
+
+    def __init__(
+        self,
+        model: PeftModel,
+        train_step: TrainStep,
+        loader: StepLoader,
+        validation: list[StepBatch],
+        part: TrainPart,
+        folder: RunFolder,
+        fingerprint: str,
+        base: str,
+    ) -> None:
+        self.model = model
+        self.train_step = train_step
+        self.loader = loader
+        self.validation = validation
+        self.part = part
+        self.folder = folder
+        self.fingerprint = fingerprint
+        self.base = base
+        self.parameters = list(trainable_parameters(model).values())
+        self.optimizer = make_optimizer(self.parameters, part)
+        self.total = total_steps(part, len(loader.rows))
+        self.scaler = torch.amp.GradScaler(
+            train_step.device, enabled=train_step.dtype == torch.float16
+        )
+        self.tokens = 0
+        self.train_loss = float("nan")
+
+    def run(self, checkpoint: Path | None = None) -> TrainResult:
+        """Train from the start, or from `checkpoint`, to the end."""
+        start = self._restore(checkpoint) if checkpoint else 0
+        log = MetricsLog(self.folder.metrics, start)
+        began = time.monotonic()
+        validation_loss: float | None = None
+        pending: Pending | None = None
+        eval_every = steps_of(self.part.eval_steps, self.total)
+        save_every = steps_of(self.part.save_steps, self.total)
+        with watch("training", self.total, start) as bar:
+            for step, batch in enumerate(self.loader.steps(start, self.total), start):
+                launched = self._launch(step, batch)
+                if pending:
+                    bar.update(pending.step, self._settle(pending, log))
+                pending = launched
+                done = step + 1
+                if save_every and done % save_every == 0 and done < self.total:
+                    bar.update(done, self._settle(pending, log))
+                    pending = None
+                    self._save(done)
+                if self.validation and (
+                    done == self.total or (eval_every and done % eval_every == 0)
+                ):
+                    validation_loss = self.train_step.evaluate(self.validation)
+                    log.add(step=done, validation_loss=validation_loss)
+            if pending:
+                bar.update(self.total, self._settle(pending, log))
+        seconds = time.monotonic() - began
+        return TrainResult(self.total, seconds, self.tokens, self.train_loss, validation_loss)
+
+    def _launch(self, step: int, batch: StepBatch) -> Pending:
+        """Queue forward, backward, clipping and AdamW; a gradient that is not finite is skipped."""
+        began = time.monotonic()
+        rate = learning_rate(step, self.total, self.part)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.train_step(
+            batch, step, self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        )
+        if self.scaler.is_enabled():
+            self.scaler.scale(loss)  # makes the scaler's own tensors before unscale_
+            self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.part.max_grad_norm)
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return Pending(step + 1, loss, norm, batch, rate, began)
+
+    def _settle(self, pending: Pending, log: MetricsLog) -> str:
+        """Read a step's numbers, write them down, and give the note for the progress bar."""
+        loss, norm = float(pending.loss), float(pending.grad_norm)
+        seconds = time.monotonic() - pending.began
+        self.tokens += pending.batch.tokens
+        self.train_loss = loss
+        values = {
+            "step": pending.step,
+            "loss": loss,
+            "learning_rate": pending.rate,
+            "grad_norm": norm,
+            "tokens": pending.batch.tokens,
+            "scored_tokens": pending.batch.scored_tokens,
+            "step_seconds": round(seconds, 4),
+        }
+        if self.train_step.device == "cuda":
+            values["peak_bytes"] = torch.cuda.max_memory_allocated()
+        log.add(**values)
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise NybbleError(
+                f"The loss of step {pending.step} is not finite ({loss}).",
+                f"Lower train.learning_rate (now {self.part.learning_rate:g}) or lengthen "
+                "train.warmup_steps; the last checkpoint holds the adapters from before.",
+            )
+        return f"loss {loss:.3f}  {pending.batch.tokens / seconds:,.0f} tokens/s"
+
+    def _save(self, step: int) -> None:
+        state = TrainerState(step, self.total, self.fingerprint, self.scaler.get_scale())
+        save_checkpoint(
+            self.folder.checkpoints,
+            self.model,
+            self.optimizer,
+            state,
+            self.base,
+            self.part.save_total_limit,
+        )
+
+    def _restore(self, checkpoint: Path) -> int:
+        state = load_checkpoint(checkpoint, self.model, self.optimizer)
+        for what, then, now in (
+            ("training rows", state.fingerprint[:12], self.fingerprint[:12]),
+            ("number of steps", state.total_steps, self.total),
+        ):
+            if then != now:
+                raise NybbleError(
+                    f"{checkpoint}: the {what} changed since ({then} then, {now} now).",
+                    "Restore what it was trained on, or begin anew with `nybble run`.",
+                )
+        if self.scaler.is_enabled():
+            self.scaler = torch.amp.GradScaler(self.train_step.device, init_scale=state.loss_scale)
+        return state.step

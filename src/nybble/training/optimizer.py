@@ -1,0 +1,46 @@
+"""AdamW and its learning-rate schedule."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from nybble.recipe.schema import TrainPart
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch.optim.AdamW:
+    """Fused AdamW (Loshchilov & Hutter 2019); its moments are fp32 because the parameters are."""
+    return torch.optim.AdamW(
+        parameters, lr=part.learning_rate, weight_decay=part.weight_decay, fused=True
+    )
+
+
+def steps_of(value: float, total_steps: int) -> int:
+    """A count of steps; a value under 1 is a share of all steps."""
+    return math.ceil(value * total_steps) if value < 1 else round(value)
+
+
+def total_steps(part: TrainPart, rows: int) -> int:
+    """Optimiser steps of the whole training on `rows` rows."""
+    if part.max_steps > 0:
+        return part.max_steps
+    return max(1, math.ceil(part.num_train_epochs * math.ceil(rows / part.batch_size)))
+
+
+def learning_rate(step: int, total: int, part: TrainPart) -> float:
+    """The rate of step `step`, counted from 0, as transformers' schedules have it.
+
+    One difference: warm-up begins at 1/warmup of the peak, since a first step at rate 0 learns
+    nothing.
+    """
+    warmup = min(steps_of(part.warmup_steps, total), total)
+    if step < warmup:
+        return part.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, total - warmup)
+    factor = {
+        "linear": 1.0 - done,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * done)),
+        "constant_with_warmup": 1.0,
+    }[part.lr_scheduler_type]
+    return part.learning_rate * factor
