@@ -225,7 +225,11 @@ def test_the_spread_over_seeds() -> None:
 
 def test_the_floor_is_no_competitor_but_a_measure() -> None:
     truth = np.array([10.0, 20.0, 30.0, 40.0])
-    predictions = {"base": truth + 9, "tuned": truth + 6, "noise floor": truth + [1, -2, 3, -2]}
+    predictions = {
+        "base": truth + 9,
+        "tuned": truth + 6,
+        "noise floor": truth + np.array([1, -2, 3, -2]),
+    }
     found = compare(
         "number",
         "mae",

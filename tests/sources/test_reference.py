@@ -21,6 +21,7 @@ from nybble.sources.reference import Reference, parse_reference
         ("hub:owner/name:main#test", Reference("hub", "owner/name", "main", "test")),
         ("./owner/name", Reference("path", "./owner/name")),
         ("../name", Reference("path", "../name")),
+        ("~no-such-user/name", Reference("path", "~no-such-user/name")),
         ("/data/name", Reference("path", "/data/name")),
         ("rows.jsonl", Reference("path", "rows.jsonl")),
         ("data/rows.json", Reference("path", "data/rows.json")),

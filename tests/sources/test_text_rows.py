@@ -115,6 +115,7 @@ def test_broken_json_lines(folder: Path, line: bytes, where: str) -> None:
         (b'[{"a": 1},\n {"a": }]', "line 2, column 8: not JSON"),
         (b'[{"a": 1},\n {"a": NaN}]', "row 2 (line 2): NaN is not JSON"),
         (b'[{"a": 1},\n\n {"a": 1e400}]', "row 2 (line 3): 1e400 is too large"),
+        (b'\n[{"a": 1},\n\n{"a":\n2},\n{"a": NaN}]', "row 3 (line 6): NaN is not JSON"),
         (b'[{"a": 1},\n {"a": 2}, 3]', "row 3 (line 2): a value, not an object"),
         (b'[[{"a": 1}]]', "row 1 (line 1): an array, not an object"),
         (b'[{"a": 1}\n {"a": 2}]', "line 2, column 2: not JSON: Expecting ',' or ']'"),

@@ -6,9 +6,9 @@ owner/name, hub:owner/name       a repository on the Hugging Face Hub
 owner/name:config#split          one configuration and one split of a data set there
 """
 
+import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from nybble.runs.errors import InputError
@@ -51,7 +51,8 @@ def parse_reference(text: str) -> Reference:
     if colon and scheme == "hub":
         return _hub(rest, text)
     if text.startswith(_PATH_STARTS) or text.lower().endswith(DATA_SUFFIXES) or _exists(text):
-        return Reference("path", str(Path(text).expanduser()))
+        # Path.expanduser raises for an unknown user, and Path.exists for a name that is too long.
+        return Reference("path", os.path.expanduser(text))  # noqa: PTH111
     return _hub(text, text)
 
 
@@ -65,4 +66,4 @@ def _hub(name: str, text: str) -> Reference:
 
 
 def _exists(text: str) -> bool:
-    return text != "" and Path(text).exists()
+    return text != "" and os.path.exists(text)  # noqa: PTH110

@@ -111,11 +111,12 @@ def _array(path: Path) -> Iterator[Row]:
     """The objects of a JSON array, decoded one by one so that an error can name its row."""
     text = "".join(line for _, line in numbered_lines(path))
     at = _skip(text, text.index("[") + 1)
-    row = 0
+    row, line, counted = 0, 1, 0
     while row or text[at : at + 1] != "]":
         row += 1
         begin = at
-        where = f"row {row} (line {text.count(chr(10), 0, begin) + 1})"
+        line, counted = line + text.count("\n", counted, begin), begin
+        where = f"row {row} (line {line})"
         try:
             value, at = _DECODER.raw_decode(text, begin)
         except json.JSONDecodeError as error:

@@ -44,7 +44,6 @@ class Pending:
     grad_norm: Tensor
     batch: StepBatch
     rate: float
-    began: float
 
 
 class Trainer:
@@ -75,6 +74,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(
             train_step.device, enabled=train_step.dtype == torch.float16
         )
+        self.settled = time.monotonic()
         self.tokens = 0
         self.train_loss = float("nan")
 
@@ -82,7 +82,7 @@ class Trainer:
         """Train from the start, or from `checkpoint`, to the end."""
         start = self._restore(checkpoint) if checkpoint else 0
         log = MetricsLog(self.folder.metrics, start)
-        began = time.monotonic()
+        began = self.settled = time.monotonic()
         validation_loss: float | None = None
         pending: Pending | None = None
         eval_every = steps_of(self.part.eval_steps, self.total)
@@ -110,7 +110,6 @@ class Trainer:
 
     def _launch(self, step: int, batch: StepBatch) -> Pending:
         """Queue forward, backward, clipping and AdamW; a gradient that is not finite is skipped."""
-        began = time.monotonic()
         rate = learning_rate(step, self.total, self.part)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -128,12 +127,13 @@ class Trainer:
             self.optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return Pending(step + 1, loss, norm, batch, rate, began)
+        return Pending(step + 1, loss, norm, batch, rate)
 
     def _settle(self, pending: Pending, log: MetricsLog) -> str:
         """Read a step's numbers, write them down, and give the note for the progress bar."""
         loss, norm = float(pending.loss), float(pending.grad_norm)
-        seconds = time.monotonic() - pending.began
+        now = time.monotonic()
+        seconds, self.settled = now - self.settled, now
         self.tokens += pending.batch.tokens
         self.train_loss = loss
         values = {

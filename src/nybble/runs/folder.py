@@ -1,0 +1,118 @@
+"""The run folder: where everything about a run lies, and under which name.
+
+    runs/NAME-TIME/
+      recipe.yaml            as resolved: every field, defaults and overrides included
+      environment.json       versions, device, commit, fingerprint of the data
+      plan.json              what the planner chose, and why
+      data/                  counts of rows, and what was dropped
+      metrics.jsonl          one line per optimiser step or evaluation
+      checkpoints/checkpoint-N/
+      adapter/               PEFT's own format, the tokenizer beside it
+      evaluation/            predictions of each model, comparison.json
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nybble.runs.atomic import write_json, write_text
+from nybble.runs.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names inside one run's folder."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation"
+
+    @property
+    def comparison(self) -> Path:
+        return self.evaluation / "comparison.json"
+
+    def write(self, name: str, value: Any) -> None:
+        """Write `value` as JSON under `name`, atomically."""
+        write_json(self.path / name, value)
+
+    def read(self, name: str) -> Any:
+        """The JSON value under `name`. Raises `InputError` when it is missing."""
+        path = self.path / name
+        if not path.is_file():
+            raise InputError(
+                f"{self.path} has no {name}.", "Name the folder of a run that got that far."
+            )
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def newest_checkpoint(self) -> Path | None:
+        """The checkpoint of the highest step, or None."""
+        found = [p for p in self.checkpoints.glob("checkpoint-*") if p.name[11:].isdigit()]
+        return max(found, key=lambda path: int(path.name[11:]), default=None)
+
+    def discard_if_empty_handed(self) -> None:
+        """Remove a folder that holds nothing to resume from and no adapter."""
+        if self.newest_checkpoint() is None and not self.adapter.exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def check_output(output: Path | None, replace: bool) -> None:
+    """Refuse an output folder that cannot be taken, before any work is done. Writes nothing.
+
+    With `replace`, a folder is taken only when a run left it: it has a recipe.yaml.
+    """
+    if output is None or not output.exists():
+        return
+    if not replace:
+        raise InputError(
+            f"The output folder {output} exists already.",
+            "Choose another with --output DIR, or say --replace to overwrite an earlier run.",
+        )
+    if not output.is_dir() or (any(output.iterdir()) and not RunFolder(output).recipe.is_file()):
+        raise InputError(
+            f"{output} is not the folder of a run, so it is not replaced.",
+            "Choose another place with --output DIR.",
+        )
+
+
+def create_run_folder(name: str, output: Path | None, replace: bool, recipe: str) -> RunFolder:
+    """Make `output`, or runs/NAME-TIME, with its recipe.yaml in it."""
+    check_output(output, replace)
+    if output is None:
+        output = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    elif output.exists():
+        shutil.rmtree(output)
+    folder = RunFolder(output)
+    write_text(folder.recipe, recipe)
+    return folder
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """The folder of an earlier run. Raises `InputError` when it is none."""
+    folder = RunFolder(path)
+    if not folder.recipe.is_file():
+        raise InputError(
+            f"{path} is not the folder of a run: it has no recipe.yaml.",
+            "Name a folder below runs/ that `nybble run` or `nybble train` made.",
+        )
+    return folder
