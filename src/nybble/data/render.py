@@ -8,6 +8,7 @@ what follows is the answer and the stop token, all scored; nothing begins with t
     inference  [ prompt ids ............ ]
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from nybble.data.examples import Conversation, Message, Pair
 from nybble.runs.errors import InputError
 
 Ids = list[int]
+
+_OPENED = re.compile(r"(<\w+>)(\s*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Renderer:
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[Ids]:
         """Ids of plain prompts as inference sees them: one BOS where the tokenizer wants it."""
-        return [self._clean(ids) for ids in self.tokenizer(list(prompts)).input_ids]
+        return [self._clean(ids) for ids in self._encode(prompts, True)]
 
     def pair_rows(self, pairs: Sequence[Pair], score: str) -> list[TokenRow]:
         """Training rows of prompt + completion pairs, tokenised in one batch each."""
@@ -88,7 +91,7 @@ class Renderer:
         stop = self.tokenizer.eos_token
         answer = through[len(prompt) :] if through.startswith(prompt) else None
         if answer is None or stop not in answer:
-            answer = str(messages[place]["content"])
+            answer = _unopened(str(messages[place]["content"]), prompt)
         answer_ids = self._plain([answer.split(stop)[0]])[0]
         return self._plain([prompt])[0], [*answer_ids, self.stop_id]
 
@@ -110,15 +113,19 @@ class Renderer:
 
     def _plain(self, texts: Sequence[str]) -> list[Ids]:
         """Ids with nothing added: a rendered template holds its own BOS."""
-        if not texts:
+        return self._encode(texts, False)
+
+    def _encode(self, texts: Sequence[str], add_special_tokens: bool) -> list[Ids]:
+        if not texts:  # transformers' tokenizers fail on an empty batch
             return []
-        encoded: list[Ids] = self.tokenizer(list(texts), add_special_tokens=False).input_ids
-        return encoded
+        ids: list[Ids]
+        ids = self.tokenizer(list(texts), add_special_tokens=add_special_tokens).input_ids
+        return ids
 
     def _clean(self, ids: Ids) -> Ids:
         """Without a second BOS (the text began with one), and without an EOS that would end it."""
         bos = self.tokenizer.bos_token_id
-        if bos is not None and ids[:2] == [bos, bos]:
+        while bos is not None and ids[:2] == [bos, bos]:
             ids = ids[1:]
         if len(ids) > 1 and ids[-1] == self.stop_id and bos != self.stop_id:
             ids = ids[:-1]
@@ -127,3 +134,11 @@ class Renderer:
     def _row(self, number: int, prompt: Ids, answer: Ids, score: str) -> TokenRow:
         scored = [score == "all"] * len(prompt) + [True] * len(answer)
         return TokenRow(number, prompt + answer, scored, (len(prompt),))
+
+
+def _unopened(answer: str, prompt: str) -> str:
+    """`answer` without the tag that the prompt ends with: R1's already says `<think>`."""
+    opened = _OPENED.search(prompt)
+    if opened is None or not answer.startswith(opened[1]):
+        return answer
+    return answer.removeprefix(opened[1]).removeprefix(opened[2])

@@ -52,9 +52,9 @@ def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dty
             f"{part.base} is quantised by {stored.get('quant_method')}: it cannot be trained on.",
             "Take the original model, or one quantised by bitsandbytes (names end in -bnb-4bit).",
         )
-    quantization = None
+    options: dict[str, Any] = {}  # even a None here would hide the config's own quantisation
     if part.quantization == "nf4" and not stored:
-        quantization = BitsAndBytesConfig(
+        options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
@@ -63,10 +63,10 @@ def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dty
     try:
         return AutoModelForCausalLM.from_pretrained(
             folder,
-            quantization_config=quantization,
             dtype=dtype,
             device_map={"": plan.device},
             trust_remote_code=part.trust_remote_code,
+            **options,
         )
     except (ValueError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -113,6 +113,12 @@ class Examiner:
         ]
         write_json_lines(folder.evaluation / f"{name}.jsonl", rows)
 
+    def table(self, values: dict[str, Floats]) -> dict[str, Any]:
+        """All models' values side by side, as columns: what a page draws its charts from."""
+        q = self.questions
+        columns = {name: column.tolist() for name, column in values.items()}
+        return {"row": q.numbers, "text": q.texts, "truth": q.truth.tolist(), "values": columns}
+
     def _decode(self, model: PeftModel, asked: list[Ids], on_answer: Any) -> None:
         tokenizer, tokens = self.stage.tokenizer, self.plan.micro_batch_tokens
         dtype = getattr(torch, self.plan.compute_dtype)
@@ -152,11 +158,12 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
     baseline = FEW_SHOT if shots else ZERO_SHOT
     asked[TUNED] = examiner.ask(TUNED, model)
     values = {name: examiner.filled(answers) for name, answers in asked.items()}
+    values |= references(examiner)
     comparison = evaluation.compare(
         task="number",
         metric="mae",
         truth=examiner.questions.truth,
-        predictions={**values, **references(examiner)},
+        predictions=values,
         baseline=baseline,
         tuned=TUNED,
         parse_rates={name: answers.parse_rate for name, answers in asked.items()},
@@ -169,6 +176,7 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
     examiner.save(folder, "tuned", asked[TUNED])
     if shots:
         examiner.save(folder, "zero_shot", asked[ZERO_SHOT])
+    folder.write("evaluation/predictions.json", examiner.table(values))
     folder.write("evaluation/comparison.json", comparison)
     print_comparison(comparison, evaluation.verdict(comparison))
     times = "once" if comparison["test_reads"] == 1 else f"{comparison['test_reads']} times"

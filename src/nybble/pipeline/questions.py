@@ -66,7 +66,7 @@ def prompts(examples: Sequence[Example], renderer: Renderer, shots: Sequence[Exa
     before = "".join(f"{p}{a}\n\n" for p, a in map(prompt_and_answer, shots))
     plain = [i for i, example in enumerate(examples) if isinstance(example, Pair)]
     texts = [before + prompt_and_answer(examples[i])[0] for i in plain]
-    for i, ids in zip(plain, renderer.prompt_ids(texts) if texts else [], strict=True):
+    for i, ids in zip(plain, renderer.prompt_ids(texts), strict=True):
         out[i] = ids
     for i, example in enumerate(examples):
         if isinstance(example, Conversation):

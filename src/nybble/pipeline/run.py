@@ -82,6 +82,7 @@ def _work(stage: Stage, plan: Plan, folder: RunFolder, seeds: int, judge: bool) 
     folder.write("environment.json", environment(device) | {"data": audit["fingerprint"]})
     folder.write("plan.json", plan.as_json())
     folder.write("data/audit.json", audit)
+    folder.write("data/preview.json", stage.preview())
     rows, tokens = audit["rows"], audit["tokens"]["train"] / audit["rows"]["train"]
     print(f"data       {rows['train']:,} rows to train on, {rows['validation']:,} to validate, "
           f"{rows['test']:,} to test; {tokens:.0f} tokens a row")  # fmt: skip

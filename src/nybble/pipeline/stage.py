@@ -42,6 +42,18 @@ class Stage:
         rows = [*self.prepared.train, *self.prepared.validation]
         return make_plan(self.recipe, config, device, max(len(row.input_ids) for row in rows))
 
+    def preview(self, rows: int = 3) -> list[dict[str, Any]]:
+        """The first training rows token by token: the token's text, and whether it is scored."""
+        return [
+            {
+                "source_row": row.number,
+                "input_ids": row.input_ids,
+                "scored": row.scored,
+                "tokens": [self.tokenizer.decode([i]) for i in row.input_ids],
+            }
+            for row in self.prepared.train[:rows]
+        ]
+
     def with_seed(self, seed: int) -> "Stage":
         """The same data, split as before, for a training with another seed."""
         train = self.recipe.train.model_copy(update={"seed": seed})

@@ -1,6 +1,7 @@
 """From a name or a YAML file, with `key=value` overrides, to a checked `Recipe`."""
 
 import difflib
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ RENAMED = {
     "epochs": "train.num_train_epochs",
     "lr": "train.learning_rate",
 }
+
+# Also what yaml lets through: ValueError for 2020-99-99, RecursionError for deep nesting.
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+_UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
 
 
 def catalogue_names() -> list[str]:
@@ -70,7 +75,7 @@ def parse_recipe(text: str, source: str, overrides: list[str]) -> Recipe:
     """Check YAML `text`; `source` is only named in errors."""
     try:
         fields = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
         problem = getattr(error, "problem", None) or "cannot be read"
@@ -90,7 +95,10 @@ def parse_recipe(text: str, source: str, overrides: list[str]) -> Recipe:
 
 def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as YAML, every field written out."""
-    return yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=100)
+    fields = recipe.model_dump()
+    # Unescaped, PyYAML reads these three as other line breaks than it wrote.
+    breaks = set("\x85\u2028\u2029") & set(json.dumps(fields, ensure_ascii=False))
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=not breaks, width=100)
 
 
 def _read(path: Path) -> str:
@@ -114,19 +122,19 @@ def _override(fields: dict[Any, Any], override: str) -> None:
             raise InputError(f"Override {override!r}: {parent} has no fields.", "Check the key.")
     try:
         fields[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         fields[last] = value
 
 
 def _refusal(error: ValidationError, source: str) -> InputError:
     """The first problem of a failed validation, as two lines; unknown keys come first."""
-    problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+    problems = sorted(error.errors(), key=lambda p: p["type"] not in _UNKNOWN_KEY)
     problem = problems[0]
     # A union's location ends with the name of the member that was tried: not a field of ours.
     path = [str(part) for part in problem["loc"]]
     section, fields = _section_at(path)
     key = ".".join(path[: len(section) + 1])
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in _UNKNOWN_KEY:
         return _unknown_key(source, section, path[-1], fields)
     if problem["type"] == "missing":
         return InputError(

@@ -16,7 +16,9 @@ Steps = Annotated[float, Field(ge=0)]
 class Part(BaseModel):
     """A frozen section of the recipe; a key it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
 
 
 class ModelPart(Part):

@@ -63,15 +63,27 @@ def new_folder(path: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         _sync_files(scratch)
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f"{PARTIAL_PREFIX}old-", dir=path.parent))
-            os.replace(path, old / path.name)
-            os.replace(scratch, path)
-            shutil.rmtree(old)
+            _exchange(scratch, path)
         else:
             os.replace(scratch, path)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def _exchange(scratch: Path, path: Path) -> None:
+    """Put `scratch` where the folder `path` is; on an error `path` is what it was."""
+    aside = Path(tempfile.mkdtemp(prefix=f"{PARTIAL_PREFIX}old-", dir=path.parent))
+    old = aside / path.name
+    try:
+        os.replace(path, old)
+        os.replace(scratch, path)
+    except BaseException:
+        if old.exists():
+            os.replace(old, path)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside)
 
 
 def _sync_files(folder: Path) -> None:

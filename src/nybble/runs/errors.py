@@ -18,9 +18,10 @@ class NybbleError(Exception):
     exit_code = EXIT_FAILED
 
     def __init__(self, message: str, fix: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fix = fix
+        # What is quoted from a file, a key or another library may hold line breaks.
+        self.message = " ".join(message.splitlines())
+        self.fix = " ".join(fix.splitlines())
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.fix}"

@@ -1,14 +1,14 @@
 """The run folder: where everything about a run lies, and under which name.
 
-    runs/NAME-TIME/
-      recipe.yaml            as resolved: every field, defaults and overrides included
-      environment.json       versions, device, commit, fingerprint of the data
-      plan.json              what the planner chose, and why
-      data/                  counts of rows, and what was dropped
-      metrics.jsonl          one line per optimiser step or evaluation
-      checkpoints/checkpoint-N/
-      adapter/               PEFT's own format, the tokenizer beside it
-      evaluation/            predictions of each model, comparison.json
+runs/NAME-TIME/
+  recipe.yaml            as resolved: every field, defaults and overrides included
+  environment.json       versions, device, commit, fingerprint of the data
+  plan.json              what the planner chose, and why
+  data/                  counts of rows, and what was dropped
+  metrics.jsonl          one line per optimiser step or evaluation
+  checkpoints/checkpoint-N/
+  adapter/               PEFT's own format, the tokenizer beside it
+  evaluation/            predictions of each model, comparison.json
 """
 
 import json
@@ -81,7 +81,15 @@ def check_output(output: Path | None, replace: bool) -> None:
 
     With `replace`, a folder is taken only when a run left it: it has a recipe.yaml.
     """
-    if output is None or not output.exists():
+    if output is None:
+        return
+    above = next(parent for parent in output.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise InputError(
+            f"The output folder {output} cannot be made: {above} is a file.",
+            "Choose another with --output DIR.",
+        )
+    if not output.exists():
         return
     if not replace:
         raise InputError(

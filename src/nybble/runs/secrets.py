@@ -4,7 +4,7 @@ import re
 
 # Hugging Face, OpenAI-like, GitHub and Weights & Biases tokens; `key=secret` in URLs.
 _TOKEN = re.compile(
-    r"\b(hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|[0-9a-f]{40}(?=@))"
+    r"hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|\b(?:sk-[A-Za-z0-9_-]{16,}|[0-9a-f]{40}(?=@))"
 )
 _IN_URL = re.compile(r"(://[^/\s:@]+:)([^/\s@]+)(@)")
 MASK = "***"

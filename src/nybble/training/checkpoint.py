@@ -30,12 +30,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass(frozen=True)
 class TrainerState:
-    """`step` steps are done, of `total_steps`, on the data with this fingerprint."""
+    """`step` steps are done, of `total_steps`, on the data with this fingerprint.
+
+    `scaler` is the state of the loss scaling, empty where compute is not fp16.
+    """
 
     step: int
     total_steps: int
     fingerprint: str
-    loss_scale: float = 1.0
+    scaler: dict[str, Any]
 
 
 def save_adapter(model: PeftModel, folder: Path, base: str) -> None:

@@ -16,7 +16,7 @@ from nybble.data.batches import StepBatch, StepLoader
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.recipe.schema import TrainPart
-from nybble.runs.errors import NybbleError
+from nybble.runs.errors import InputError, NybbleError
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import TrainerState, load_checkpoint, save_checkpoint
 from nybble.training.metrics import MetricsLog
@@ -94,17 +94,17 @@ class Trainer:
                     bar.update(pending.step, self._settle(pending, log))
                 pending = launched
                 done = step + 1
-                if save_every and done % save_every == 0 and done < self.total:
-                    bar.update(done, self._settle(pending, log))
+                at_eval = done == self.total or (eval_every and done % eval_every == 0)
+                at_save = save_every and done % save_every == 0 and done < self.total
+                if at_eval or at_save:
+                    bar.update(done, self._settle(launched, log))
                     pending = None
-                    self._save(done)
-                if self.validation and (
-                    done == self.total or (eval_every and done % eval_every == 0)
-                ):
+                if at_eval and self.validation:
                     validation_loss = self.train_step.evaluate(self.validation)
                     log.add(step=done, validation_loss=validation_loss)
-            if pending:
-                bar.update(self.total, self._settle(pending, log))
+                    self.settled = time.monotonic()
+                if at_save:
+                    self._save(done)
         seconds = time.monotonic() - began
         return TrainResult(self.total, seconds, self.tokens, self.train_loss, validation_loss)
 
@@ -113,19 +113,14 @@ class Trainer:
         rate = learning_rate(step, self.total, self.part)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self.train_step(
-            batch, step, self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
-        )
-        if self.scaler.is_enabled():
-            self.scaler.scale(loss)  # makes the scaler's own tensors before unscale_
-            self.scaler.unscale_(self.optimizer)
+        loss = self.train_step(batch, step, self.scaler.get_scale())
+        self.scaler.scale(loss)  # makes the scaler's own tensors, which unscale_ needs
+        self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.part.max_grad_norm)
-        if self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-        else:
+        if not self.scaler.is_enabled():
             self.optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
-            self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return Pending(step + 1, loss, norm, batch, rate)
 
@@ -157,7 +152,7 @@ class Trainer:
         return f"loss {loss:.3f}  {pending.batch.tokens / seconds:,.0f} tokens/s"
 
     def _save(self, step: int) -> None:
-        state = TrainerState(step, self.total, self.fingerprint, self.scaler.get_scale())
+        state = TrainerState(step, self.total, self.fingerprint, self.scaler.state_dict())
         save_checkpoint(
             self.folder.checkpoints,
             self.model,
@@ -174,10 +169,10 @@ class Trainer:
             ("number of steps", state.total_steps, self.total),
         ):
             if then != now:
-                raise NybbleError(
+                raise InputError(
                     f"{checkpoint}: the {what} changed since ({then} then, {now} now).",
                     "Restore what it was trained on, or begin anew with `nybble run`.",
                 )
         if self.scaler.is_enabled():
-            self.scaler = torch.amp.GradScaler(self.train_step.device, init_scale=state.loss_scale)
+            self.scaler.load_state_dict(state.scaler)
         return state.step

@@ -1,0 +1,70 @@
+"""`report.html`: everything that a run's files say, on one page that needs nothing else.
+
+The page is four files of `page/` put into one: its outline, its look, its script, and what it shows
+as JSON. Row texts come from strangers, so they are only ever JSON here and text nodes there.
+"""
+
+import hashlib
+import json
+import re
+from base64 import b64encode
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from nybble.report.contents import contents
+from nybble.runs.atomic import write_text
+from nybble.runs.folder import RunFolder, open_run_folder
+
+PARTS = Path(__file__).parent / "page"
+# In the order in which they build on each other.
+SCRIPTS = (
+    "nodes.js", "numbers.js", "axes.js", "lines.js", "scatter.js", "tables.js", "sections.js",
+    "start.js",
+)  # fmt: skip
+# What could end the script element or begin a comment in it, and what is no character in UTF-8.
+_UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write `report.html` into the run's folder; gives its path.
+
+    What the run did not get to is left out. Raises `InputError` when the folder is no run's.
+    """
+    open_run_folder(folder.path)
+    path = folder.path / "report.html"
+    write_text(path, page(contents(folder)))
+    return path
+
+
+def page(shown: dict[str, Any]) -> str:
+    """The page that shows `shown`, the value of `contents`."""
+    style = _part("page.css")
+    script = "\n".join(map(_part, SCRIPTS))
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return Template(_part("template.html")).substitute(
+        policy=policy, style=style, script=script, data=embedded(shown)
+    )
+
+
+def embedded(value: Any) -> str:
+    """`value` as JSON that is safe between <script> tags, whatever its texts hold."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    return "\ufffd" if "\ud800" <= character <= "\udfff" else f"\\u{ord(character):04x}"
+
+
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """By this the browser knows our script and style, and refuses any other."""
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

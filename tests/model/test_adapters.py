@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
+from nybble.model.load import load_base
+from nybble.recipe.schema import LoraPart
+from nybble.runs.errors import InputError
+from nybble.training.checkpoint import save_adapter
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def base(stage, plan):
+    return load_base(stage.model_folder, stage.recipe.model, plan)
+
+
+def suffixes(model) -> set[str]:
+    return {name.split(".lora_")[0].rpartition(".")[2] for name in trainable_parameters(model)}
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ("attention", {"q_proj", "k_proj", "v_proj", "o_proj"}),
+        (["v_proj"], {"v_proj"}),
+        (
+            "all-linear",
+            {f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")},
+        ),
+    ],
+)
+def test_targets(base, targets, expected) -> None:
+    assert suffixes(attach_adapters(base, LoraPart(target_modules=targets), 0)) == expected
+
+
+def test_only_adapters_train_and_all_of_them_in_fp32(base) -> None:
+    model = attach_adapters(base, LoraPart(), 0)
+    found = trainable_parameters(model)
+    assert found and all("lora_" in name for name in found)
+    assert {p.dtype for p in found.values()} == {torch.float32}
+
+
+def test_modules_that_are_not_there_are_named(base) -> None:
+    with pytest.raises(InputError, match="no such modules") as caught:
+        attach_adapters(base, LoraPart(target_modules=["query"]), 0)
+    assert "q_proj" in caught.value.fix
+
+
+@pytest.mark.parametrize(("variant", "scale"), [("lora", 32 / 16), ("rslora", 32 / 4)])
+def test_scaling_is_alpha_over_r_or_over_its_root(base, variant, scale) -> None:
+    model = attach_adapters(base, LoraPart(variant=variant), 0)
+    layers = [m for m in model.modules() if hasattr(m, "lora_A")]
+    assert {layer.scaling["default"] for layer in layers} == {scale}
+
+
+def test_the_seed_decides_the_start(stage, plan) -> None:
+    def start(seed: int) -> torch.Tensor:
+        base = load_base(stage.model_folder, stage.recipe.model, plan)
+        model = attach_adapters(base, LoraPart(), seed)
+        return next(p for n, p in trainable_parameters(model).items() if "lora_A" in n)
+
+    assert torch.equal(start(1), start(1))
+    assert not torch.equal(start(1), start(2))
+
+
+def test_adapters_stored_in_bf16_are_fp32_after_loading(
+    stage, plan, mini_model, tmp_path: Path
+) -> None:
+    save_adapter(mini_model, tmp_path, "base")
+    path = tmp_path / "adapter_model.safetensors"
+    save_file({k: v.bfloat16() for k, v in load_file(path).items()}, path)
+    base = load_base(stage.model_folder, stage.recipe.model, plan)
+    loaded = trainable_parameters(load_adapters(base, tmp_path))
+    assert {p.dtype for p in loaded.values()} == {torch.float32}
+    assert len(loaded) == len(trainable_parameters(mini_model))

@@ -1,0 +1,182 @@
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import nybble
+from nybble.pipeline.run import evaluate_run, resume
+from nybble.recipe import load_recipe
+from nybble.runs.errors import InputError
+from nybble.runs.folder import RunFolder
+
+from .conftest import STEPS
+
+pytestmark = pytest.mark.slow
+FILES = {
+    "recipe.yaml", "environment.json", "plan.json", "metrics.jsonl", "data/audit.json",
+    "data/preview.json", "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
+    "adapter/tokenizer.json", "adapter/tokenizer_config.json", "evaluation/comparison.json",
+    "evaluation/predictions.json", "evaluation/baseline.jsonl", "evaluation/tuned.jsonl",
+    "evaluation/zero_shot.jsonl", "evaluation/test_reads.json",
+    "checkpoints/checkpoint-3/adapter_model.safetensors",
+    "checkpoints/checkpoint-3/optimizer.safetensors",
+    "checkpoints/checkpoint-3/trainer_state.json",
+}  # fmt: skip
+
+
+def recipe_of(folder: Path, *overrides: str):
+    return load_recipe(str(folder / "recipe.yaml"), list(overrides))
+
+
+def test_the_run_folder_is_complete_and_holds_nothing_half_written(finished: Path) -> None:
+    there = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
+    assert there >= FILES
+    assert not [name for name in there if "partial" in name]
+    assert not [p for p in finished.parent.iterdir() if p != finished]
+
+
+def test_the_recipe_is_written_resolved(finished: Path) -> None:
+    fields = yaml.safe_load((finished / "recipe.yaml").read_text())
+    assert fields["train"]["max_steps"] == 6
+    assert fields["train"]["weight_decay"] == 0.0
+
+
+def test_the_comparison_has_the_designs_form(comparison: dict) -> None:
+    interval = {"value", "low", "high"}
+    assert comparison["task"] == "number" and comparison["metric"] == "mae"
+    assert comparison["n"] == 60
+    for key in ("baseline", "tuned", "difference"):
+        assert comparison[key].keys() == interval
+        assert all(math.isfinite(v) for v in comparison[key].values())
+    assert {"constant", "ridge", "ridge (log)", "noise floor"} <= comparison["references"].keys()
+    for reference in comparison["references"].values():
+        assert reference.keys() == interval | {"difference"}
+    assert comparison["parse_rate"].keys() == {"baseline", "tuned"}
+    assert comparison["test_reads"] == 1
+
+
+def test_predictions_give_the_comparisons_numbers(finished: Path, comparison: dict) -> None:
+    table = json.loads((finished / "evaluation" / "predictions.json").read_text())
+    tuned = table["values"]["tuned model"]
+    errors = [abs(a - b) for a, b in zip(tuned, table["truth"], strict=True)]
+    assert sum(errors) / len(errors) == pytest.approx(comparison["tuned"]["value"])
+    lines = (finished / "evaluation" / "tuned.jsonl").read_text().splitlines()
+    assert [json.loads(line)["row"] for line in lines] == table["row"]
+
+
+def test_test_rows_are_in_no_other_part(finished: Path) -> None:
+    audit = json.loads((finished / "data" / "audit.json").read_text())
+    assert audit["rows"] == {"train": 590, "validation": 50, "test": 60}
+
+
+def test_the_adapter_loads_in_plain_peft_with_the_same_logits(finished: Path, stage, plan) -> None:
+    from peft import AutoPeftModelForCausalLM, PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from nybble.pipeline.train import load_model
+
+    ours = load_model(stage, plan, finished / "adapter").eval()
+    config = json.loads((finished / "adapter" / "adapter_config.json").read_text())
+    assert Path(config["base_model_name_or_path"]).is_dir()
+    ids = torch.tensor([stage.prepared.train[0].input_ids])
+    plain = load_model(stage, plan, None).unload()
+    theirs = PeftModel.from_pretrained(plain, finished / "adapter").eval()
+    with torch.no_grad():
+        assert torch.equal(ours(input_ids=ids).logits, theirs(input_ids=ids).logits)
+        changed = ours(input_ids=ids).logits
+        with ours.disable_adapter():
+            assert not torch.equal(ours(input_ids=ids).logits, changed)
+    unquantised = AutoPeftModelForCausalLM.from_pretrained(finished / "adapter")
+    assert isinstance(unquantised, PeftModel)
+    assert isinstance(unquantised.get_base_model(), type(AutoModelForCausalLM.from_pretrained(
+        config["base_model_name_or_path"])))  # fmt: skip
+
+
+def test_an_interrupted_run_resumes_to_the_same_adapter(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "interrupted"
+    shutil.copytree(finished, copy)
+    shutil.rmtree(copy / "adapter")
+    shutil.rmtree(copy / "evaluation")
+    resume(RunFolder(copy), recipe_of(copy))
+    name = "adapter/adapter_model.safetensors"
+    assert (copy / name).read_bytes() == (finished / name).read_bytes()
+    answers = "evaluation/tuned.jsonl"
+    assert (copy / answers).read_text() == (finished / answers).read_text()
+
+
+def test_a_run_stopped_before_its_evaluation_goes_on_with_it(
+    finished: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "trained"
+    shutil.copytree(finished, copy)
+    shutil.rmtree(copy / "evaluation")
+    resume(RunFolder(copy), recipe_of(copy))
+    found = json.loads((copy / "evaluation" / "comparison.json").read_text())
+    again = json.loads((finished / "evaluation" / "comparison.json").read_text())
+    assert found["tuned"] == again["tuned"]
+
+
+def test_a_finished_run_and_one_without_checkpoint_are_not_resumed(
+    finished: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="is finished"):
+        resume(RunFolder(finished), recipe_of(finished))
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(finished / "recipe.yaml", bare)
+    with pytest.raises(InputError, match="no checkpoint"):
+        resume(RunFolder(bare), recipe_of(bare))
+
+
+def test_every_further_look_at_the_test_rows_is_counted(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "again"
+    shutil.copytree(finished, copy)
+    found = evaluate_run(RunFolder(copy), recipe_of(copy, "evaluate.decode=greedy"))
+    assert found["test_reads"] == 2
+
+
+def test_seeds_train_other_adapters_on_the_same_split(tmp_path: Path) -> None:
+    folder = nybble.run("price-demo", output=tmp_path / "seeds", overrides=STEPS, seeds=2)
+    found = json.loads((folder / "evaluation" / "seeds.json").read_text())
+    assert found["n"] == 2 and set(found["by_seed"]) == {"42", "43"}
+    assert len(set(found["by_seed"].values())) == 2
+
+    def rows(path: str) -> list[int]:
+        lines = (folder / path / "evaluation" / "tuned.jsonl").read_text().splitlines()
+        return [json.loads(line)["row"] for line in lines]
+
+    assert rows(".") == rows("seeds/seed-43")
+
+
+def test_training_goes_on_from_an_existing_adapter(finished: Path, tmp_path: Path) -> None:
+    more = [*STEPS, f"model.adapter={finished / 'adapter'}", "evaluate.size=0"]
+    folder = nybble.run("price-demo", output=tmp_path / "more", overrides=more)
+    losses = [
+        [json.loads(line).get("loss") for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (finished, folder)
+    ]
+    assert losses[1][0] < losses[0][0]
+    assert not (folder / "evaluation").exists()
+
+
+def test_a_failure_before_the_first_checkpoint_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nybble.pipeline.run.train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        nybble.run("price-demo", output=tmp_path / "run", overrides=STEPS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_exists_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match="exists already"):
+        nybble.run("price-demo", output=tmp_path, overrides=STEPS)
+    with pytest.raises(InputError, match="not the folder of a run"):
+        nybble.run("price-demo", output=tmp_path, overrides=STEPS, replace=True)
+    assert (tmp_path / "mine.txt").read_text() == "precious"

@@ -1,0 +1,179 @@
+import typing
+
+import pytest
+from pydantic import BaseModel
+
+from nybble.recipe.load import parse_recipe
+from nybble.recipe.schema import Recipe
+from nybble.runs.errors import InputError
+
+LEAST = "name: a\nmodel: {base: b}\ndata: {train: c}\n"
+
+# For every field: its documented default, another value, and a value out of its range.
+REQUIRED = object()
+FIELDS = {
+    "name": (REQUIRED, "my-run.2", "my run"),
+    "summary": ("", "what it does", "[1]"),
+    "model.base": (REQUIRED, "me/other", "''"),
+    "model.revision": ("main", "v2", "[v2]"),
+    "model.quantization": ("nf4", "none", "nf3"),
+    "model.dtype": ("auto", "bfloat16", "half"),
+    "model.adapter": (None, "me/adapter", "[1]"),
+    "model.trust_remote_code": (False, True, "perhaps"),
+    "data.train": (REQUIRED, "rows.jsonl", "''"),
+    "data.revision": ("main", "v2", "[v2]"),
+    "data.validation": (200, 0, "-1"),
+    "data.test": (500, "test.jsonl", "-1"),
+    "data.limit": (None, 1, "0"),
+    "data.format": ("auto", "messages", "alpaca"),
+    "data.prompt": (None, "Task: {text}", "[1]"),
+    "data.completion": (None, "{price:.0f}", "[1]"),
+    "data.score": ("completion", "last", "first"),
+    "data.max_length": (1024, 8, "7"),
+    "data.allow_drops": (False, True, "some"),
+    "lora.r": (16, 1024, "0"),
+    "lora.lora_alpha": (32, 0.5, "0"),
+    "lora.lora_dropout": (0.0, 0.99, "1"),
+    "lora.target_modules": ("all-linear", ["q_proj", "v_proj"], "[]"),
+    "lora.variant": ("lora", "rslora", "qlora"),
+    "train.num_train_epochs": (1.0, 0.5, "0"),
+    "train.max_steps": (-1, 1, "0"),
+    "train.batch_size": (32, 1, "0"),
+    "train.learning_rate": (2e-4, 0.5, "1"),
+    "train.lr_scheduler_type": ("linear", "cosine", "sine"),
+    "train.warmup_steps": (0.03, 100.0, "-1"),
+    "train.weight_decay": (0.0, 0.99, "1"),
+    "train.max_grad_norm": (1.0, 0.3, "0"),
+    "train.eval_steps": (0.25, 0.0, "-0.1"),
+    "train.save_steps": (500, 0.0, "-1"),
+    "train.save_total_limit": (2, 1, "0"),
+    "train.seed": (42, 0, "-1"),
+    "evaluate.task": (None, "number", "letters"),
+    "evaluate.size": (500, 0, "-1"),
+    "evaluate.decode": ("greedy", "median", "beam"),
+    "evaluate.max_new_tokens": (16, 4096, "4097"),
+    "evaluate.few_shot": (4, 0, "65"),
+    "evaluate.extract": ("first", "price (.*)", "price .*"),
+    "evaluate.truth": (None, "price", "[1]"),
+    "evaluate.floor": (None, "fair", "[1]"),
+    "evaluate.green_within": (40.0, 80.0, "-1"),
+    "evaluate.green_share": (0.2, 0.0, "-1"),
+    "evaluate.orange_within": (80.0, 40.0, "-1"),
+    "evaluate.orange_share": (0.4, 0.5, "-1"),
+}
+OPTIONAL = [key for key, (default, _, _) in FIELDS.items() if default is not REQUIRED]
+NUMBERS = [key for key, (default, _, _) in FIELDS.items() if isinstance(default, float)]
+
+
+def field_names(part: type[BaseModel], prefix: str = "") -> set[str]:
+    names = set()
+    for name, field in part.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= field_names(kind, f"{prefix}{name}.")
+        else:
+            names.add(prefix + name)
+    return names
+
+
+def value_of(recipe: Recipe, key: str):
+    value = recipe
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def yaml_value(value) -> str:
+    return "null" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def test_this_file_covers_every_field():
+    assert field_names(Recipe) == set(FIELDS)
+
+
+@pytest.mark.parametrize("key", OPTIONAL)
+def test_default(key):
+    assert value_of(parse_recipe(LEAST, "s", []), key) == FIELDS[key][0]
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_an_override_changes_this_field_and_no_other(key):
+    other = FIELDS[key][1]
+    recipe = parse_recipe(LEAST, "s", [f"{key}={yaml_value(other)}"])
+    assert value_of(recipe, key) == other
+    before = parse_recipe(LEAST, "s", [])
+    changed = {k for k in FIELDS if value_of(recipe, k) != value_of(before, k)}
+    assert changed == {key}
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_a_value_out_of_range_is_refused_with_the_field_named(key):
+    with pytest.raises(InputError) as caught:
+        parse_recipe(LEAST, "mine.yaml", [f"{key}={FIELDS[key][2]}"])
+    assert caught.value.message.startswith(f"mine.yaml: {key} = ")
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
+def test_numbers_are_finite(key, number):
+    with pytest.raises(InputError, match=f"^s: {key} = "):
+        parse_recipe(LEAST, "s", [f"{key}={number}"])
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_only_name_base_and_train_are_required(key):
+    required = {"name", "model.base", "data.train"}
+    assert (FIELDS[key][0] is REQUIRED) == (key in required)
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("model: {base: b}\ndata: {train: c}", "name"),
+        ("name: a\ndata: {train: c}", "model"),
+        ("name: a\nmodel: {}\ndata: {train: c}", "model.base"),
+        ("name: a\nmodel: {base: b}\ndata: {limit: 3}", "data.train"),
+    ],
+)
+def test_what_is_required_and_missing_is_named(text, missing):
+    with pytest.raises(InputError, match=f"^s: {missing} is missing"):
+        parse_recipe(text, "s", [])
+
+
+@pytest.mark.parametrize(
+    ("green", "orange", "good"),
+    [("40", "40", True), ("100", "80", False), ("0", "0", True)],
+)
+def test_orange_is_at_least_as_wide_as_green(green, orange, good):
+    overrides = [f"evaluate.green_within={green}", f"evaluate.orange_within={orange}"]
+    if good:
+        parse_recipe(LEAST, "s", overrides)
+    else:
+        with pytest.raises(InputError, match="orange_within and orange_share"):
+            parse_recipe(LEAST, "s", overrides)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", "a|b", "(a)(b)", "[0-9]+"], ids=["broken", "none", "two", "no group"]
+)
+def test_extract_wants_one_group(pattern):
+    with pytest.raises(InputError, match=r"evaluate\.extract"):
+        parse_recipe(LEAST, "s", [f"evaluate.extract='{pattern}'"])
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", ".hidden", "-x", "a" * 81, "é", "''"])
+def test_a_name_is_safe_as_a_folder(name):
+    with pytest.raises(InputError, match="^s: name = "):
+        parse_recipe(LEAST, "s", [f"name={name}"])
+
+
+def test_a_recipe_cannot_be_changed_after_it_was_checked():
+    recipe = parse_recipe(LEAST, "s", [])
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.train.seed = 7
+
+
+def test_counts_with_ambiguous_types_keep_the_type_they_were_written_in():
+    assert typing.cast(str, parse_recipe(LEAST, "s", ["data.test='20'"]).data.test) == "20"
+    assert parse_recipe(LEAST, "s", ["data.test=20"]).data.test == 20
