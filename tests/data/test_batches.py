@@ -82,7 +82,10 @@ def test_rows_of_like_length_are_computed_together():
 
 
 def test_a_step_by_hand():
-    rows = [TokenRow(1, [7, 8, 9], [False, True, True], (1,)), TokenRow(2, [6, 5], [True, True], ())]
+    rows = [
+        TokenRow(1, [7, 8, 9], [False, True, True], (1,)),
+        TokenRow(2, [6, 5], [True, True], ()),
+    ]
     (batch,) = make_step(rows, [40, 41], 6, PAD).micro_batches
     assert batch.input_ids.tolist() == [[7, 8, 9], [6, 5, PAD]]
     assert batch.scored_rows.tolist() == [0, 0, 1]
@@ -123,7 +126,7 @@ def test_an_epoch_visits_every_row_once(count, batch_size, epochs, seed):
     assert len(made) == epochs * per_epoch
     for epoch in range(epochs):
         of_epoch = made[epoch * per_epoch : (epoch + 1) * per_epoch]
-        assert sorted(sum(map(visited, of_epoch), [])) == list(range(count))
+        assert sorted(n for step in of_epoch for n in visited(step)) == list(range(count))
         assert all(len(visited(step)) == batch_size for step in of_epoch[:-1])
 
 

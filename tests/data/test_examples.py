@@ -49,12 +49,12 @@ def test_a_declared_format_counts_more_than_the_columns():
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(InputError, match="^s holds no rows"):
+    with pytest.raises(InputError, match=r"^s holds no rows"):
         read_examples([], part(), "s")
 
 
 def test_columns_that_fit_no_format_are_listed():
-    with pytest.raises(InputError, match="^s: no format fits its columns text, price") as caught:
+    with pytest.raises(InputError, match=r"^s: no format fits its columns text, price") as caught:
         read_examples([{"text": "a", "price": 1}], part(), "s")
     assert "data.prompt" in caught.value.fix
 
@@ -69,7 +69,7 @@ def test_a_row_without_a_column_is_named_by_its_number(missing):
 
 @pytest.mark.parametrize("messages", [None, [], "Hi", {"role": "user"}])
 def test_a_row_without_a_list_of_messages_is_named(messages):
-    with pytest.raises(InputError, match="^s: row 2 has no list of 'messages'"):
+    with pytest.raises(InputError, match=r"^s: row 2 has no list of 'messages'"):
         read_examples([CHAT, {"messages": messages}], part(), "s")
 
 
@@ -80,11 +80,11 @@ def test_a_row_without_a_list_of_messages_is_named(messages):
 )  # fmt: skip
 def test_a_broken_message_is_named_by_row_and_place(broken):
     row = {"messages": [message("user", "a"), message("assistant", "b"), broken]}
-    with pytest.raises(InputError, match="^s: row 2: message 3 is not a role and a content"):
+    with pytest.raises(InputError, match=r"^s: row 2: message 3 is not a role and a content"):
         read_examples([CHAT, row], part(), "s")
 
 
 def test_a_conversation_in_which_the_assistant_says_nothing_is_refused():
     row = {"messages": [message("system", "a"), message("user", "b")]}
-    with pytest.raises(InputError, match="^s: row 2: the assistant says nothing"):
+    with pytest.raises(InputError, match=r"^s: row 2: the assistant says nothing"):
         read_examples([CHAT, row], part(), "s")

@@ -23,7 +23,7 @@ def test_every_row_lands_in_exactly_one_part(rows, validation, test, seed):
     assume(validation + test < rows)
     splits = split_examples(pairs(rows), validation, test, seed)
     parts = [numbers(splits.train), numbers(splits.validation), numbers(splits.test)]
-    assert sorted(sum(parts, [])) == list(range(1, rows + 1))
+    assert sorted(n for part in parts for n in part) == list(range(1, rows + 1))
     assert [len(part) for part in parts] == [rows - validation - test, validation, test]
     assert all(part == sorted(part) for part in parts)
 

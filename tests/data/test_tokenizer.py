@@ -22,12 +22,28 @@ def test_the_tokenizer_beside_a_model_is_loaded(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("content", ["", "{}", "../somewhere/tokenizer.json", "[1, 2", '{"model": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "../other/tokenizer.json", "[1, 2", '{"model": 3}', '{"added_tokens": []}'],
+)
 def test_a_tokenizer_file_that_is_not_one_is_refused(folder, content):
     (folder / "tokenizer.json").write_text(content)
     with pytest.raises(InputError, match="cannot be read") as caught:
         load_tokenizer(folder)
     assert str(folder) in caught.value.message
+
+
+@pytest.mark.slow
+def test_a_vocabulary_cut_off_in_the_middle_is_refused(folder):
+    whole = (folder / "tokenizer.json").read_bytes()
+    (folder / "tokenizer.json").write_bytes(whole[: len(whole) // 2])
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    special = {"content": "<pad>", "lstrip": False, "normalized": False, "rstrip": False,
+               "single_word": False, "special": True}  # fmt: skip
+    config["added_tokens_decoder"] = {"0": special}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="cannot be read"):
+        load_tokenizer(folder)
 
 
 @pytest.mark.slow

@@ -164,7 +164,7 @@ def test_extract_wants_one_group(pattern):
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", ".hidden", "-x", "a" * 81, "é", "''"])
 def test_a_name_is_safe_as_a_folder(name):
-    with pytest.raises(InputError, match="^s: name = "):
+    with pytest.raises(InputError, match=r"^s: name = "):
         parse_recipe(LEAST, "s", [f"name={name}"])
 
 

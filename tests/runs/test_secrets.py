@@ -23,7 +23,12 @@ def test_a_token_is_found_whatever_it_touches(joined):
 
 @pytest.mark.parametrize(
     "secret",
-    ["sk-abcdefghijklmnop1234", "sk-proj-A_b-1234567890abcdef", "ghp_" + "a1" * 12, "ghs_" + "b2" * 12],
+    [
+        "sk-abcdefghijklmnop1234",
+        "sk-proj-A_b-1234567890abcdef",
+        "ghp_" + "a1" * 12,
+        "ghs_" + "b2" * 12,
+    ],
 )
 def test_tokens_of_other_services_are_masked(secret):
     assert masked(f"key {secret} end") == f"key {MASK} end"

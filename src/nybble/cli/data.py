@@ -8,6 +8,7 @@ import typer
 from nybble.cli.arguments import Overrides, RecipeName
 from nybble.recipe import load_recipe
 from nybble.runs.errors import InputError
+from nybble.runs.folder import check_not_below_file
 
 app = typer.Typer(no_args_is_help=True, help="Look at and prepare the rows of a recipe.")
 
@@ -30,6 +31,7 @@ def prepare(
     checked = load_recipe(recipe, overrides)
     if output.exists():
         raise InputError(f"The output folder {output} exists already.", "Choose another.")
+    check_not_below_file(output)
     from nybble.data.prepare import write_prepared
     from nybble.pipeline.stage import make_stage
 

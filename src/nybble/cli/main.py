@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -13,18 +14,25 @@ from nybble.cli import data, evaluate, fetch, recipes, resume, run, train
 from nybble.runs.errors import EXIT_FAILED, EXIT_INTERRUPTED, NybbleError, disk_error
 from nybble.runs.secrets import masked
 
+DEBUG = "--debug"
+
 
 class _TwoLineErrors(TyperGroup):
     """Turns every expected error into two lines and an exit code; `--debug` shows the traceback."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        # Taken out here, so that it may also stand after the verb.
+        debug = DEBUG in given
         try:
-            return super().main(*args, **kwargs)
+            return super().main([arg for arg in given if arg != DEBUG], *rest, **kwargs)
         except NybbleError as error:
+            if debug:
+                raise
             _stop(error)
         except OSError as error:
             known = disk_error(error)
-            if known is None:
+            if known is None or debug:
                 raise
             _stop(known)
 
@@ -38,8 +46,6 @@ class _TwoLineErrors(TyperGroup):
 
 
 def _stop(error: NybbleError) -> None:
-    if "--debug" in sys.argv:
-        raise error
     print(masked(f"{error.message}\n{error.fix}"), file=sys.stderr)
     sys.exit(error.exit_code or EXIT_FAILED)
 
@@ -65,7 +71,7 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    debug: bool = typer.Option(False, DEBUG, help="Show the traceback of an error."),
 ) -> None:
     quiet_libraries()
 

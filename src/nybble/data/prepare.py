@@ -1,6 +1,7 @@
 """From a recipe's sources to token rows, with every row accounted for."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -157,6 +158,13 @@ def _check_drops(drops: list[Drop], rows: dict[str, list[TokenRow]], part: DataP
         )
 
 
+def _as_json(columns: dict[str, Any]) -> dict[str, Any]:
+    """`columns` in JSON's types: Parquet also holds dates, bytes, NaN."""
+    text = json.dumps(columns, default=str)
+    plain: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return plain
+
+
 def write_prepared(prepared: Prepared, folder: Path) -> None:
     """Write train.jsonl and validation.jsonl (ids, scored mask, source row) and audit.json."""
     with new_folder(folder) as scratch:
@@ -170,6 +178,6 @@ def write_prepared(prepared: Prepared, folder: Path) -> None:
                 for r in rows
             ]
             write_json_lines(scratch / f"{name}.jsonl", lines)
-        test = [{"source_row": e.number, **e.columns} for e in prepared.splits.test]
+        test = [{"source_row": e.number, **_as_json(e.columns)} for e in prepared.splits.test]
         write_json_lines(scratch / "test.jsonl", test)
         write_json(scratch / "audit.json", prepared.audit())

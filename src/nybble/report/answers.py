@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 # A text is at most six bytes a character when escaped: 4,000 x 240 of them stay below 6 MB.
 MOST_POINTS = 4_000
 POINT_TEXT = 240
-EXTREMES = 8
+EXTREMES = 6
 ROW_TEXT, ANSWER_TEXT = 1_200, 300
 ZERO_SHOT = "zero-shot base"
 

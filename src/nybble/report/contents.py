@@ -98,17 +98,17 @@ def _facts(
     recipe: dict[str, Any], environment: dict[str, Any], audit: dict[str, Any] | None
 ) -> list[list[str]]:
     """What the page says of the run under its name."""
-    facts = [
-        ["base model", (recipe.get("model") or {}).get("base")],
-        ["data", (recipe.get("data") or {}).get("train")],
-        ["device", environment.get("device")],
+    facts: list[tuple[str, Any]] = [
+        ("base model", (recipe.get("model") or {}).get("base")),
+        ("data", (recipe.get("data") or {}).get("train")),
+        ("device", environment.get("device")),
     ]
     if audit:
         rows = audit.get("rows", {})
         split = [f"{n:,} {label}" for part, label in SPLITS.items() if (n := rows.get(part))]
-        facts.append(["rows", ", ".join(split)])
+        facts.append(("rows", ", ".join(split)))
         dropped = sum(audit.get("dropped", {}).values())
-        facts.append(["dropped rows", f"{dropped:,}" if dropped else None])
+        facts.append(("dropped rows", f"{dropped:,}" if dropped else None))
     return [[label, cut(str(value), 200)] for label, value in facts if value]
 
 

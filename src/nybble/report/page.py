@@ -1,7 +1,7 @@
 """`report.html`: everything that a run's files say, on one page that needs nothing else.
 
-The page is four files of `page/` put into one: its outline, its look, its script, and what it shows
-as JSON. Row texts come from strangers, so they are only ever JSON here and text nodes there.
+The files of `page/` are put into one, with what is shown as JSON. Row texts come from strangers, so
+they are only ever JSON here and text nodes there.
 """
 
 import hashlib
@@ -17,10 +17,11 @@ from nybble.runs.atomic import write_text
 from nybble.runs.folder import RunFolder, open_run_folder
 
 PARTS = Path(__file__).parent / "page"
+STYLES = ("page.css", "charts.css")
 # In the order in which they build on each other.
 SCRIPTS = (
     "nodes.js", "numbers.js", "axes.js", "lines.js", "scatter.js", "tables.js", "sections.js",
-    "start.js",
+    "training.js", "start.js",
 )  # fmt: skip
 # What could end the script element or begin a comment in it, and what is no character in UTF-8.
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
@@ -39,7 +40,7 @@ def write_report(folder: RunFolder) -> Path:
 
 def page(shown: dict[str, Any]) -> str:
     """The page that shows `shown`, the value of `contents`."""
-    style = _part("page.css")
+    style = "\n".join(map(_part, STYLES))
     script = "\n".join(map(_part, SCRIPTS))
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "

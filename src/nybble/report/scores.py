@@ -63,10 +63,9 @@ def r2_intervals(answers: Answers) -> dict[str, str]:
     columns = np.column_stack([np.ones(n), centred, centred**2, squares])
     rng = np.random.default_rng(0)
     resamples = max(200, min(RESAMPLES, MOST_DRAWS // n))
-    drawn = np.stack(
-        [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples)]
-    )
-    low, high = np.nanquantile(_r2(drawn @ columns), (0.025, 0.975), axis=0)
+    counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples))
+    sums = np.stack([count @ columns for count in counts])
+    low, high = np.nanquantile(_r2(sums), (0.025, 0.975), axis=0)
     value = _r2(columns.sum(axis=0, keepdims=True))[0]
     return {
         name: f"{value[i]:.2f} [{low[i]:.2f}, {high[i]:.2f}]"

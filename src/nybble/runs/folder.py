@@ -83,12 +83,7 @@ def check_output(output: Path | None, replace: bool) -> None:
     """
     if output is None:
         return
-    above = next(parent for parent in output.absolute().parents if parent.exists())
-    if not above.is_dir():
-        raise InputError(
-            f"The output folder {output} cannot be made: {above} is a file.",
-            "Choose another with --output DIR.",
-        )
+    check_not_below_file(output)
     if not output.exists():
         return
     if not replace:
@@ -100,6 +95,16 @@ def check_output(output: Path | None, replace: bool) -> None:
         raise InputError(
             f"{output} is not the folder of a run, so it is not replaced.",
             "Choose another place with --output DIR.",
+        )
+
+
+def check_not_below_file(output: Path) -> None:
+    """Refuse an output folder that cannot be made because a file lies on the way to it."""
+    above = next(parent for parent in output.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise InputError(
+            f"The output folder {output} cannot be made: {above} is a file.",
+            "Choose another with --output DIR.",
         )
 
 
