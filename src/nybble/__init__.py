@@ -4,7 +4,11 @@ import nybble
 folder = nybble.run("price-demo", output="runs/demo", overrides=["train.max_steps=100"])
 """
 
+import os
 from pathlib import Path
+
+# Nothing is reported home, whichever library talks to the Hub, and from wherever Nybble is used.
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
 

@@ -51,10 +51,9 @@ def _stop(error: NybbleError) -> None:
 
 
 def quiet_libraries() -> None:
-    """What libraries print of themselves is noise here, and nothing of ours is reported home."""
+    """What libraries print of themselves is noise here."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module="torch|peft|transformers")

@@ -28,20 +28,20 @@ _SPECIAL = re.compile(r"<\|?/?[^<>\s]{1,40}\|?>|\[/?[A-Z_]{2,20}\]")
 
 def contents(folder: RunFolder) -> dict[str, Any]:
     """The value that is embedded in the page. Reads JSON and YAML, never a model."""
-    recipe_text = masked(folder.recipe.read_text(encoding="utf-8"))
+    recipe_text = folder.recipe.read_text(encoding="utf-8")
     recipe = _recipe(folder, recipe_text)
     environment = optional(folder, "environment.json") or {}
     audit = optional(folder, "data/audit.json")
     metrics = read_metrics(folder.metrics)
     comparison = optional(folder, "evaluation/comparison.json")
     return {
-        "name": str(recipe.get("name", folder.path.name)),
-        "summary": str(recipe.get("summary", "")),
+        "name": masked(str(recipe.get("name", folder.path.name))),
+        "summary": masked(str(recipe.get("summary", ""))),
         "facts": _facts(recipe, environment, audit),
         "training": training(metrics),
         "memory": memory(metrics, optional(folder, "plan.json") or {}),
         "tokens": _tokens(optional(folder, "data/preview.json") or []),
-        "recipe": cut(recipe_text, MOST_YAML),
+        "recipe": cut(masked(recipe_text), MOST_YAML),
         "environment": _flat(environment),
         **(_judged(folder, recipe, comparison) if comparison else {"verdict": None}),
     }
@@ -109,7 +109,7 @@ def _facts(
         facts.append(("rows", ", ".join(split)))
         dropped = sum(audit.get("dropped", {}).values())
         facts.append(("dropped rows", f"{dropped:,}" if dropped else None))
-    return [[label, cut(str(value), 200)] for label, value in facts if value]
+    return [[label, cut(masked(str(value)), 200)] for label, value in facts if value]
 
 
 SPLITS = {"train": "to train on", "validation": "to validate", "test": "to test"}

@@ -9,7 +9,7 @@ from nybble.report.text import short
 
 MOST_POINTS = 600
 RUNNING_POINTS = 300
-SMOOTHED_SHARE = 0.03
+SMOOTHED_SHARE, FEWEST_SMOOTHED = 0.03, 20
 Z = 1.959964
 
 
@@ -19,7 +19,7 @@ def training(metrics: list[dict[str, Any]]) -> dict[str, Any] | None:
     if not steps:
         return None
     loss = np.array([np.nan if line["loss"] is None else line["loss"] for line in steps])
-    window = max(1, round(len(loss) * SMOOTHED_SHARE)) | 1
+    window = max(5, round(len(loss) * SMOOTHED_SHARE)) | 1 if len(loss) >= FEWEST_SMOOTHED else 1
     checks = [line for line in metrics if line.get("validation_loss") is not None]
     return {
         "steps": len(steps),

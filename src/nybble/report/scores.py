@@ -50,8 +50,8 @@ def score_table(comparison: dict[str, Any], answers: Answers | None) -> dict[str
     return {"metric": metric, "n": comparison["n"], "lines": lines}
 
 
-def r2_intervals(answers: Answers) -> dict[str, str]:
-    """r² of each model as `0.96 [0.95, 0.97]`: the bootstrap's percentiles, rows drawn together.
+def r2_intervals(answers: Answers) -> dict[str, dict[str, str]]:
+    """r² of each model and its interval, as texts: percentiles of a bootstrap of the rows.
 
     Empty where the truth is constant, so that r² has no meaning.
     """
@@ -68,7 +68,7 @@ def r2_intervals(answers: Answers) -> dict[str, str]:
     low, high = np.nanquantile(_r2(sums), (0.025, 0.975), axis=0)
     value = _r2(columns.sum(axis=0, keepdims=True))[0]
     return {
-        name: f"{value[i]:.2f} [{low[i]:.2f}, {high[i]:.2f}]"
+        name: {"text": f"{value[i]:.2f}", "between": f"[{low[i]:.2f}, {high[i]:.2f}]"}
         for i, name in enumerate(answers.values)
     }
 

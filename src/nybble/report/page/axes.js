@@ -74,13 +74,14 @@ function plane(svg, width, height, x, y) {
 // it and gives the words for it. The keyboard moves from place to place in their order.
 function explore(svg, places, nearest, show) {
   let at = null;
+  const tell = (place, text) => filled(svg, {
+    "aria-valuemin": 0, "aria-valuemax": places() - 1, "aria-valuenow": place, "aria-valuetext": text,
+  }, []);
+  tell(0, "nothing chosen yet");
   const go = (place) => {
     if (place === null || place === undefined) return;
     at = Math.min(places() - 1, Math.max(0, place));
-    svg.setAttribute("aria-valuemin", 0);
-    svg.setAttribute("aria-valuemax", places() - 1);
-    svg.setAttribute("aria-valuenow", at);
-    svg.setAttribute("aria-valuetext", show(at));
+    tell(at, show(at));
   };
   const point = (event) => {
     const frame = svg.getBoundingClientRect();
@@ -99,5 +100,5 @@ function explore(svg, places, nearest, show) {
     event.preventDefault();
     go((at ?? -1) + moves[event.key]);
   });
-  return { again: () => go(at), go };
+  return { again: () => go(at) };
 }

@@ -21,17 +21,21 @@ function scoreTable(scores) {
     className: line.role,
     cells: [
       modelName(line),
-      [node("b", {}, minus(line.error.text)), ` ${minus(line.error.between)}`,
+      [node("b", {}, minus(line.error.text)), " ", unbroken(minus(line.error.between)),
         whisker(line.error, top, paint.get(line.name))],
       line.difference ? differenceCell(line.difference, line.role) : "",
       line.shares ? sharesCell(line.shares) : "",
-      line.r2 ? minus(line.r2) : "–",
+      line.r2 ? [`${minus(line.r2.text)} `, unbroken(minus(line.r2.between))] : "–",
     ],
   }));
   const caption = `${scores.metric} on ${count(scores.n, "held-out row")}, with 95% intervals. `
     + "Less error is better.";
   return table(caption,
     ["Model", "Error", "Tuned minus this, paired", "Green, orange, red %", "r²"], lines);
+}
+
+function unbroken(text) {
+  return node("span", { class: "unbroken" }, text);
 }
 
 function modelName({ name, role }) {
@@ -53,7 +57,7 @@ function differenceCell({ text, between, outcome }, role) {
   const words = { better: "less error", worse: "more error", undecided: "no difference shown" };
   // To be worse than a perfect predictor is no fault.
   const tone = role === "floor" ? null : outcome;
-  return [node("b", { class: tone }, minus(text)), ` ${minus(between)}`,
+  return [node("b", { class: tone }, minus(text)), " ", unbroken(minus(between)),
     node("small", {}, words[outcome])];
 }
 
@@ -76,11 +80,11 @@ function extremeTable(caption, rows, { models, roles }) {
   const others = models.map((name, i) => ({ name, i })).filter(({ i }) => {
     return !written.some((one) => one.i === i);
   });
-  const headings = ["Test row", "Text", "Truth", ...written.map(({ name }) => name)];
+  const headings = ["Row", "Text", "Truth", ...written.map(({ name }) => name)];
   if (others.length) headings.push("References");
   const lines = rows.map((row) => {
     const cells = [
-      `Row ${row.row}`,
+      unbroken(`Row ${row.row}`),
       node("div", { class: "row-text" }, row.text),
       plain(row.truth),
       ...written.map(({ i }) => answerCell(row.answers[i], row.truth)),

@@ -8,10 +8,11 @@ function trainingSection({ training }) {
     if (training.learning_rate.some((value) => value !== null)) rateChart(hosts[1], training);
   };
   const each = training.bucket > 1 ? ` Each point is the mean of ${training.bucket} steps.` : "";
+  const smoothing = training.window > 1
+    ? `The strong line is the mean of ${training.window} steps, the faint one every step.` : "";
   const checks = training.validation_step.length;
   const note = `${count(training.steps, "optimiser step")}, ${count(training.tokens, "token")}, `
-    + `${duration(training.seconds)}. The strong line is the mean of ${training.window} steps, the `
-    + `faint one every step.${each} `
+    + `${duration(training.seconds)}. ${smoothing}${each} `
     + (checks ? `${count(checks, "validation")} on the validation rows.` : "No validation rows.");
   return { nodes: [...hosts, node("p", { class: "muted" }, note)], later };
 }
