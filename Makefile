@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPAT := .venv-compat
 
+# Two test processes on two cores: more threads than cores would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 .PHONY: install demo test check bench compat
 
 install: $(VENV)/installed
@@ -22,20 +25,20 @@ demo: install
 	@$(BIN)/nybble run price-demo --output runs/demo --replace
 
 test: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(PYTEST)
 
 check: install
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(PYTEST) -m "not slow"
 
 bench: install
 	@$(BIN)/python benchmarks/cpu_step.py
 
 # The tests with the oldest transformers that is supported, in an environment of their own.
 compat: $(COMPAT)/installed
-	@$(COMPAT)/bin/python -m pytest -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(COMPAT)/bin/python -m pytest -n 2 --dist loadfile
 
 $(COMPAT)/installed: requirements.lock requirements-compat.txt pyproject.toml
 	$(PYTHON) -m venv $(COMPAT)

@@ -59,9 +59,9 @@ def test_long_and_empty_rows_are_dropped_and_listed_with_the_reason(renderer):
     prepared = prepare(Splits(train, [pair(8), pair(9, "")], []), settings, renderer)
     assert [row.number for row in prepared.train] == [1, 4]
     assert prepared.drops == [
-        Drop("train", 2, "longer than data.max_length = 20 tokens"),
-        Drop("train", 3, "empty answer"),
-        Drop("validation", 9, "empty answer"),
+        Drop("train", 2, "is longer than data.max_length = 20 tokens"),
+        Drop("train", 3, "has an empty answer"),
+        Drop("validation", 9, "has an empty answer"),
     ]
 
 
@@ -104,8 +104,10 @@ def test_the_audit_counts_rows_tokens_and_drops(renderer):
     assert audit["tokens"] == {"train": 11 + 15, "validation": 10}
     assert audit["scored_tokens"] == {"train": 4 + 8, "validation": 3}
     assert audit["longest_row_tokens"] == 15
-    assert audit["dropped"] == {"train: empty answer": 1}
-    assert audit["dropped_rows"] == [{"part": "train", "number": 3, "reason": "empty answer"}]
+    assert audit["dropped"] == {"train: has an empty answer": 1}
+    assert audit["dropped_rows"] == [
+        {"part": "train", "number": 3, "reason": "has an empty answer"}
+    ]
     assert json.loads(json.dumps(audit)) == audit
 
 
@@ -156,9 +158,7 @@ def test_the_seed_of_the_recipe_draws_the_split(tmp_path):
     train = write_rows(tmp_path / "train.jsonl", ROWS)
     counts = ("data.validation=5", "data.test=5")
     assert read_splits(recipe(train, *counts)) == read_splits(recipe(train, *counts))
-    assert read_splits(recipe(train, *counts)) != read_splits(
-        recipe(train, *counts, "train.seed=7")
-    )
+    assert read_splits(recipe(train, *counts)) != read_splits(recipe(train, *counts, "data.seed=7"))
 
 
 def test_a_broken_row_is_named_with_the_source_it_lies_in(tmp_path):
@@ -181,7 +181,9 @@ def test_what_is_prepared_is_written_whole(renderer, tmp_path):
             {"source_row": r.number, "input_ids": r.input_ids, "scored": [int(s) for s in r.scored]}
             for r in rows
         ]
-    assert lines["test"] == [{"source_row": 4, "prompt": "Is it?", "completion": "yes"}]
+    assert lines["test"] == [
+        {"source_row": 4, "columns": {"prompt": "Is it?", "completion": "yes"}}
+    ]
     assert json.loads((tmp_path / "prepared" / "audit.json").read_text()) == prepared.audit()
 
 
@@ -197,7 +199,7 @@ def test_test_rows_with_values_that_json_has_not_are_written_too(renderer, tmp_p
     prepared = prepare(Splits([pair(1)], [], [Pair(2, "p", "c", columns)]), part(), renderer)
     write_prepared(prepared, tmp_path / "prepared")
     line = (tmp_path / "prepared" / "test.jsonl").read_text(encoding="utf-8")
-    row = json.loads(line)
+    row = json.loads(line)["columns"]
     assert row["day"] == "2026-11-22"
     assert row["price"] == "9.50"
     assert (row["rating"], row["ratings"]) == (None, [1.5, None])

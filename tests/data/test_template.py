@@ -66,7 +66,7 @@ def test_a_row_without_the_column_is_named_with_what_it_has(row):
     assert "'{text} {price:.0f}'" in caught.value.fix
 
 
-@pytest.mark.parametrize("value", ["cheap", [1], {"usd": 3}])
+@pytest.mark.parametrize("value", ["cheap", b"3"])
 def test_a_value_that_does_not_fit_its_format_is_named(value):
     with pytest.raises(InputError, match=r"^row 7: price = .* does not fit \{price:\.0f\}"):
         parse_template("{price:.0f}", "data.completion").fill({"price": value}, "row 7")
@@ -75,3 +75,9 @@ def test_a_value_that_does_not_fit_its_format_is_named(value):
 @pytest.mark.parametrize("value", [0, 0.0, False, ""])
 def test_nought_and_empty_are_values(value):
     assert parse_template("{a}", "data.prompt").fill({"a": value}, "row 1") == str(value)
+
+
+@pytest.mark.parametrize("value", [["a"], {"role": "user"}])
+def test_a_list_or_mapping_is_no_text(value):
+    with pytest.raises(InputError, match="not a text"):
+        parse_template("prompt", "data.prompt").fill({"prompt": value}, "rows.jsonl: row 1")

@@ -17,6 +17,7 @@ from .conftest import STEPS
 
 pytestmark = pytest.mark.slow
 FILES = {
+    "report.html",
     "recipe.yaml", "environment.json", "plan.json", "metrics.jsonl", "data/audit.json",
     "data/preview.json", "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
     "adapter/tokenizer.json", "adapter/tokenizer_config.json", "evaluation/comparison.json",
@@ -167,7 +168,7 @@ def test_a_failure_before_the_first_checkpoint_leaves_nothing(tmp_path: Path, mo
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nybble.pipeline.run.train", stopped)
+    monkeypatch.setattr("nybble.pipeline.work.train", stopped)
     with pytest.raises(KeyboardInterrupt):
         nybble.run("price-demo", output=tmp_path / "run", overrides=STEPS)
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nybble.recipe import catalogue_names, catalogue_text, dump_recipe, load_recipe
-from nybble.recipe.load import RENAMED, parse_recipe
+from nybble.recipe.load import parse_recipe
+from nybble.recipe.refusal import RENAMED
 from nybble.recipe.schema import (
     DataPart,
     EvaluatePart,
@@ -318,3 +319,26 @@ def test_every_field_is_written_out():
     for part in (ModelPart, DataPart, LoraPart, TrainPart, EvaluatePart):
         for name in part.model_fields:
             assert f"  {name}:" in text
+
+
+@pytest.mark.parametrize("key", ["lora.r", "data.limit", "train.learning_rate", "model.base"])
+def test_a_switch_is_no_number(key):
+    with pytest.raises(InputError, match="must not be true or false"):
+        load_recipe("price-demo", [f"{key}=yes"])
+
+
+def test_a_key_that_stands_twice_is_refused():
+    text = "name: a\nmodel: {base: b}\ndata: {train: c}\nlora:\n  r: 1\n  r: 2\n"
+    with pytest.raises(InputError, match=r"line 6: not YAML: 'r' stands twice"):
+        parse_recipe(text, "mine.yaml", [])
+
+
+def test_a_missing_section_names_the_field_that_is_needed():
+    with pytest.raises(InputError, match=r"data\.train is missing"):
+        parse_recipe("name: a\nmodel: {base: b}\n", "mine.yaml", [])
+
+
+def test_a_rule_over_two_fields_does_not_print_the_section():
+    with pytest.raises(InputError) as caught:
+        load_recipe("price-demo", ["evaluate.orange_within=1"])
+    assert "{" not in caught.value.message

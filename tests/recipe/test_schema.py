@@ -28,6 +28,7 @@ FIELDS = {
     "data.format": ("auto", "messages", "alpaca"),
     "data.prompt": (None, "Task: {text}", "[1]"),
     "data.completion": (None, "{price:.0f}", "[1]"),
+    "data.seed": (0, 7, "-1"),
     "data.score": ("completion", "last", "first"),
     "data.max_length": (1024, 8, "7"),
     "data.allow_drops": (False, True, "some"),
@@ -131,7 +132,7 @@ def test_only_name_base_and_train_are_required(key):
     ("text", "missing"),
     [
         ("model: {base: b}\ndata: {train: c}", "name"),
-        ("name: a\ndata: {train: c}", "model"),
+        ("name: a\ndata: {train: c}", "model.base"),
         ("name: a\nmodel: {}\ndata: {train: c}", "model.base"),
         ("name: a\nmodel: {base: b}\ndata: {limit: 3}", "data.train"),
     ],

@@ -42,8 +42,14 @@ def test_an_r2_interval_holds_its_value_and_narrows_with_rows():
 
 
 def test_r2_has_no_meaning_where_the_truth_is_constant():
-    truth = np.ones(5)
+    truth = np.ones(50)
     assert r2_intervals(answers_of(truth, a=truth)) == {}
+    assert r2_intervals(answers_of(np.arange(19.0), a=np.arange(19.0))) == {}
+
+
+def test_a_dreadful_r2_is_rounded():
+    truth = np.arange(50.0)
+    assert r2_intervals(answers_of(truth, a=truth * 1e6))["a"]["text"].startswith("-3,")
 
 
 def test_wilsons_interval():

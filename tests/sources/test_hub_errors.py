@@ -2,12 +2,16 @@
 
 import errno
 
-import httpx2
 import pytest
 from huggingface_hub import errors as hub
 
 from nybble.runs.errors import InputError
 from nybble.sources.hub_errors import hub_errors
+
+try:
+    import httpx2 as httpx
+except ModuleNotFoundError:  # huggingface_hub 1 is on httpx
+    import httpx
 
 TOKEN = "hf_" + "A1b2" * 8
 URL = f"https://user:{TOKEN}@huggingface.co/api/models/me/model"
@@ -15,7 +19,7 @@ URL = f"https://user:{TOKEN}@huggingface.co/api/models/me/model"
 
 def answered(kind: type[hub.HfHubHTTPError], status: int) -> hub.HfHubHTTPError:
     """The error of that kind, as huggingface_hub raises it for an answer."""
-    response = httpx2.Response(status, request=httpx2.Request("GET", URL))
+    response = httpx.Response(status, request=httpx.Request("GET", URL))
     return kind(f"{status} for {URL} with {TOKEN}", response=response)
 
 
@@ -38,7 +42,7 @@ def in_the_cache(cause: Exception) -> Exception:
         (answered(hub.HfHubHTTPError, 503), "answered 503", "try again"),
         (in_the_cache(answered(hub.HfHubHTTPError, 429)), "answered 429", "try again"),
         (
-            in_the_cache(httpx2.ConnectError("refused")),
+            in_the_cache(httpx.ConnectError("refused")),
             "reached for the model me/model: refused",
             "",
         ),
@@ -46,8 +50,8 @@ def in_the_cache(cause: Exception) -> Exception:
         (hub.LocalEntryNotFoundError("not cached"), "could not be reached", "local path"),
         (hub.FileMetadataError("no ETag"), "could not be reached", "network"),
         (hub.HFValidationError("no --"), "not the name of a repository", "owner/name"),
-        (httpx2.RemoteProtocolError(f"closed {URL}"), "could not be reached", "network"),
-        (httpx2.ReadTimeout(""), "reached for the model me/model: ReadTimeout.", "network"),
+        (httpx.RemoteProtocolError(f"closed {URL}"), "could not be reached", "network"),
+        (httpx.ReadTimeout(""), "reached for the model me/model: ReadTimeout.", "network"),
         (ConnectionResetError("reset"), "could not be reached", "network"),
         (TimeoutError("slow"), "could not be reached", "network"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nybble.cli import data, evaluate, fetch, recipes, resume, run, train
+from nybble.cli import data, evaluate, fetch, recipes, report, resume, run, train
 from nybble.runs.errors import EXIT_FAILED, EXIT_INTERRUPTED, NybbleError, disk_error
 from nybble.runs.secrets import masked
 
@@ -79,6 +79,7 @@ app.command()(run.run)
 app.command()(train.train)
 app.command()(resume.resume)
 app.command()(evaluate.evaluate)
+app.command()(report.report)
 app.command()(fetch.fetch)
 app.add_typer(data.app, name="data")
 app.command()(recipes.recipes)

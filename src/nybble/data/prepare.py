@@ -78,7 +78,7 @@ def read_splits(recipe: Recipe) -> Splits:
         examples(part.train),
         count_or_examples(part.validation),
         count_or_examples(part.test),
-        recipe.train.seed,
+        recipe.data.seed,
     )
 
 
@@ -123,9 +123,9 @@ def _render(batch: Sequence[Example], part: DataPart, renderer: Renderer) -> lis
 
 def _reason_to_drop(row: TokenRow, part: DataPart) -> str | None:
     if len(row.input_ids) > part.max_length:
-        return f"longer than data.max_length = {part.max_length} tokens"
+        return f"is longer than data.max_length = {part.max_length} tokens"
     if len(row.input_ids) <= row.prompt_lengths[-1] + 1:
-        return "empty answer"
+        return "has an empty answer"
     return None
 
 
@@ -145,7 +145,7 @@ def _check_drops(drops: list[Drop], rows: dict[str, list[TokenRow]], part: DataP
     if not drops:
         return
     first = drops[0]
-    example = f"{first.part} row {first.number} is {first.reason}"
+    example = f"{first.part} row {first.number} {first.reason}"
     if not rows["train"]:
         raise InputError(
             f"{part.train}: no row is left to train on: {example}.", "Raise data.max_length."
@@ -178,6 +178,8 @@ def write_prepared(prepared: Prepared, folder: Path) -> None:
                 for r in rows
             ]
             write_json_lines(scratch / f"{name}.jsonl", lines)
-        test = [{"source_row": e.number, **_as_json(e.columns)} for e in prepared.splits.test]
+        test = [
+            {"source_row": e.number, "columns": _as_json(e.columns)} for e in prepared.splits.test
+        ]
         write_json_lines(scratch / "test.jsonl", test)
         write_json(scratch / "audit.json", prepared.audit())

@@ -37,6 +37,11 @@ class Template:
                     f"Mend the row, or name other columns: data.prompt and data.completion "
                     f"(now {self.source!r} here).",
                 )
+            if isinstance(row[column], list | dict):
+                raise InputError(
+                    f"{where}: {column!r} is a {type(row[column]).__name__}, not a text.",
+                    "Conversations go in a column 'messages'; else name a column of texts.",
+                )
             try:
                 out.append(format(row[column], spec))
             except (ValueError, TypeError) as error:

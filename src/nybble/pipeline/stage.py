@@ -31,6 +31,11 @@ class Stage:
         return self.renderer.tokenizer
 
     @property
+    def judged(self) -> bool:
+        """Whether the recipe asks for an evaluation."""
+        return self.recipe.evaluate.task is not None and self.recipe.evaluate.size > 0
+
+    @property
     def base_reference(self) -> str:
         """What an adapter names as its base: something that plain PEFT can load."""
         hub = "/" in self.recipe.model.base and not Path(self.recipe.model.base).exists()
@@ -50,6 +55,7 @@ class Stage:
                 "input_ids": row.input_ids,
                 "scored": row.scored,
                 "tokens": [self.tokenizer.decode([i]) for i in row.input_ids],
+                "special": [i in self.tokenizer.all_special_ids for i in row.input_ids],
             }
             for row in self.prepared.train[:rows]
         ]

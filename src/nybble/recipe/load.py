@@ -7,32 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from nybble.recipe.refusal import refusal
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 
-# Names that tutorials still use, and today's.
-RENAMED = {
-    "warmup_ratio": "train.warmup_steps (a value under 1 is a share)",
-    "tokenizer": "model.base (its own tokenizer is used)",
-    "torch_dtype": "model.dtype",
-    "bnb_4bit_compute_dtype": "model.dtype",
-    "load_in_4bit": "model.quantization: nf4",
-    "evaluation_strategy": "train.eval_steps",
-    "eval_strategy": "train.eval_steps",
-    "per_device_train_batch_size": "train.batch_size (rows per optimiser step)",
-    "gradient_accumulation_steps": "train.batch_size (rows per optimiser step)",
-    "group_by_length": "nothing: rows of a step are always batched by length",
-    "max_seq_length": "data.max_length",
-    "lora_r": "lora.r",
-    "epochs": "train.num_train_epochs",
-    "lr": "train.learning_rate",
-}
-
 # Also what yaml lets through: ValueError for 2020-99-99, RecursionError for deep nesting.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
-_UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
+
+
+class _OneOfEachKey(yaml.SafeLoader):
+    """PyYAML's safe loader, but a key that stands twice is an error: else the last one wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} stands twice", problem_mark=key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def catalogue_names() -> list[str]:
@@ -74,7 +71,7 @@ def load_recipe(source: str, overrides: list[str] | None = None) -> Recipe:
 def parse_recipe(text: str, source: str, overrides: list[str]) -> Recipe:
     """Check YAML `text`; `source` is only named in errors."""
     try:
-        fields = yaml.safe_load(text)
+        fields = yaml.load(text, Loader=_OneOfEachKey)
     except _NOT_YAML as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
@@ -90,7 +87,7 @@ def parse_recipe(text: str, source: str, overrides: list[str]) -> Recipe:
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        raise _refusal(error, source) from None
+        raise refusal(error, source) from None
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -124,66 +121,6 @@ def _override(fields: dict[Any, Any], override: str) -> None:
         fields[last] = yaml.safe_load(value)
     except _NOT_YAML:
         fields[last] = value
-
-
-def _refusal(error: ValidationError, source: str) -> InputError:
-    """The first problem of a failed validation, as two lines; unknown keys come first."""
-    problems = sorted(error.errors(), key=lambda p: p["type"] not in _UNKNOWN_KEY)
-    problem = problems[0]
-    # A union's location ends with the name of the member that was tried: not a field of ours.
-    path = [str(part) for part in problem["loc"]]
-    section, fields = _section_at(path)
-    key = ".".join(path[: len(section) + 1])
-    if problem["type"] in _UNKNOWN_KEY:
-        return _unknown_key(source, section, path[-1], fields)
-    if problem["type"] == "missing":
-        return InputError(
-            f"{source}: {key} is missing.", f"Add it to the recipe, or say {key}=VALUE."
-        )
-    description = fields[path[len(section)]].description if len(path) > len(section) else None
-    messages = [
-        p["msg"]
-        for p in problems
-        if p["loc"][: len(section) + 1] == problem["loc"][: len(section) + 1]
-    ]
-    reason = " or ".join(dict.fromkeys(m.removeprefix("Value error, ") for m in messages))
-    reason = reason[0].lower() + reason[1:]
-    return InputError(
-        f"{source}: {key or 'recipe'} = {problem['input']!r}: {reason}.",
-        f"{key} is: {description}." if description else "Give a value in that range.",
-    )
-
-
-def _section_at(path: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """The longest part of `path` that names sections, and the fields of the last of them."""
-    model: type[BaseModel] = Recipe
-    section: list[str] = []
-    for part in path:
-        field = model.model_fields.get(part)
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)) or part == path[-1]:
-            break
-        section.append(part)
-        model = kind
-    return section, dict(model.model_fields)
-
-
-def _unknown_key(source: str, section: list[str], key: str, fields: dict[str, Any]) -> InputError:
-    name = ".".join([*section, key])
-    if key in RENAMED:
-        return InputError(f"{source}: unknown key {name}.", f"Today's name is {RENAMED[key]}.")
-    near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-    if near:
-        fix = f"Did you mean {'.'.join([*section, near[0]])}?"
-    else:
-        elsewhere = [
-            f"{part}.{key}"
-            for part, field in Recipe.model_fields.items()
-            if key in getattr(field.annotation, "model_fields", {})
-        ]
-        known = f"Known here: {', '.join(fields)}."
-        fix = f"Did you mean {elsewhere[0]}?" if elsewhere else known
-    return InputError(f"{source}: unknown key {name}.", fix)
 
 
 def _kind(value: Any) -> str:

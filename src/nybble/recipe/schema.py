@@ -6,9 +6,16 @@ once is the planner's business and never changes what is learnt.
 """
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Steps = Annotated[float, Field(ge=0)]
 
@@ -19,6 +26,15 @@ class Part(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads yes, no, on and off as switches, and Python counts with them: 1 and 0."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
 
 
 class ModelPart(Part):
@@ -47,6 +63,7 @@ class DataPart(Part):
     format: Literal["auto", "prompt-completion", "messages"] = "auto"
     prompt: str | None = Field(None, description="column, or template such as 'Task: {text}'")
     completion: str | None = Field(None, description="column, or template such as '{price:.0f}'")
+    seed: int = Field(0, ge=0, description="of the split into train, validation and test")
     score: Literal["completion", "last", "all"] = Field(
         "completion", description="completion: every answer; last: the last one; all: every token"
     )

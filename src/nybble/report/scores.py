@@ -11,6 +11,7 @@ from nybble.report.answers import Answers, Floats, ordered, roles
 METRICS = {"mae": "Mean absolute error"}
 COLOURS = ("green", "orange", "red")
 RESAMPLES, MOST_DRAWS = 1_000, 10_000_000
+FEWEST_ROWS = 20
 Z = 1.959964
 
 
@@ -53,11 +54,12 @@ def score_table(comparison: dict[str, Any], answers: Answers | None) -> dict[str
 def r2_intervals(answers: Answers) -> dict[str, dict[str, str]]:
     """r² of each model and its interval, as texts: percentiles of a bootstrap of the rows.
 
-    Empty where the truth is constant, so that r² has no meaning.
+    Empty where the truth is constant, so that r² has no meaning, and for so few rows that some of
+    the resamples would have next to no spread to explain.
     """
     n = len(answers.truth)
     centred = answers.truth - answers.truth.mean()
-    if n < 2 or not np.any(centred):
+    if n < FEWEST_ROWS or not np.any(centred):
         return {}
     squares = np.stack([(v - answers.truth) ** 2 for v in answers.values.values()], axis=1)
     columns = np.column_stack([np.ones(n), centred, centred**2, squares])
@@ -68,7 +70,7 @@ def r2_intervals(answers: Answers) -> dict[str, dict[str, str]]:
     low, high = np.nanquantile(_r2(sums), (0.025, 0.975), axis=0)
     value = _r2(columns.sum(axis=0, keepdims=True))[0]
     return {
-        name: {"text": f"{value[i]:.2f}", "between": f"[{low[i]:.2f}, {high[i]:.2f}]"}
+        name: {"text": _two(value[i]), "between": f"[{_two(low[i])}, {_two(high[i])}]"}
         for i, name in enumerate(answers.values)
     }
 
@@ -79,6 +81,10 @@ def _r2(sums: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         r2: Floats = 1.0 - sums[:, 3:] / np.where(total > 0, total, np.nan)[:, None]
     return r2
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 100 else rounded(float(value))
 
 
 def share_interval(share: float, n: int) -> tuple[float, float]:

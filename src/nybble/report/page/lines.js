@@ -25,7 +25,7 @@ function lineChart(host, label, height, getSeries, axes) {
     cross.setAttribute("x1", drawn.toX(x));
     cross.setAttribute("x2", drawn.toX(x));
     const parts = drawn.series.filter((one) => !one.faint).map((one) => valueAt(one, x));
-    const text = [`${axes.x} ${rounded(x)}`, ...parts.filter(Boolean)].join(" · ");
+    const text = [`${axes.x} ${plain(x)}`, ...parts.filter(Boolean)].join(" · ");
     readout.textContent = text;
     return text;
   };

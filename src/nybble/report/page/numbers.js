@@ -81,7 +81,10 @@ function logTicks(low, high, wanted) {
 function tickText(value, values) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 1e-4 || size >= 1e7) return minus(String(Number(value.toPrecision(3)).toExponential()));
+  if (size < 1e-4) return minus(Number(value.toPrecision(3)).toExponential());
+  if (size >= 1e6) {
+    return minus(value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 4 }));
+  }
   const gap = values.length > 1 ? Math.min(...values.slice(1).map((v, i) => v - values[i])) : size;
   return fixed(value, Math.max(0, -Math.floor(Math.log10(gap) + 1e-9)));
 }

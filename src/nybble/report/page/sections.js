@@ -5,7 +5,8 @@ const BADGES = { better: "Better", worse: "Worse", undecided: "No difference sho
 function verdictSection({ verdict, n, reads }) {
   if (!verdict) {
     return [node("p", { class: "lead" }, "This run was trained and not evaluated, so nothing is "
-      + "known yet of whether the model got better. `nybble evaluate` finds out.")];
+      + "known yet of whether the model got better. ", node("code", {}, "nybble evaluate"),
+    " finds out.")];
   }
   const times = reads === 1 ? "once" : `${reads} times`;
   return [
