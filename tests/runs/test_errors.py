@@ -50,3 +50,9 @@ def test_without_a_file_the_sentence_is_whole():
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.ECONNRESET, errno.EPIPE])
 def test_other_errors_are_not_taken_for_the_disk(number):
     assert disk_error(os_error(number, "x")) is None
+
+
+def test_a_full_disk_is_recognised_in_errors_from_rust():
+    found = disk_error(Exception("Error while serializing: I/O error: No space (os error 28)"))
+    assert found is not None and found.message == "The disk is full."
+    assert disk_error(Exception("shapes differ (8 and 28)")) is None

@@ -30,7 +30,7 @@ class _TwoLineErrors(TyperGroup):
             if debug:
                 raise
             _stop(error)
-        except OSError as error:
+        except Exception as error:
             known = disk_error(error)
             if known is None or debug:
                 raise

@@ -10,7 +10,7 @@ from typing import Any
 from nybble.pipeline.stage import make_stage
 from nybble.recipe import Recipe, dump_recipe
 from nybble.report.page import write_report
-from nybble.runs.errors import InputError, NybbleError
+from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder, check_output, create_run_folder
 
 
@@ -77,6 +77,6 @@ def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
 def _guarded(folder: RunFolder, work: Callable[[], None]) -> None:
     try:
         work()
-    except (NybbleError, OSError, KeyboardInterrupt):
+    except BaseException:
         folder.discard_if_empty_handed()
         raise

@@ -6,6 +6,10 @@ a traceback is shown only with `--debug`.
 """
 
 import errno
+import os
+import re
+
+_RUST_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -33,11 +37,15 @@ class InputError(NybbleError):
     exit_code = EXIT_BAD_INPUT
 
 
-def disk_error(error: OSError) -> InputError | None:
+def disk_error(error: Exception) -> InputError | None:
     """The two lines for a file that could not be written; None for errors that are not the disk's.
 
-    Recognised: no space left, quota exceeded, file too large, read-only file system, no permission.
+    Recognised: no space left, quota exceeded, file too large, read-only file system, no permission;
+    also where safetensors and tokenizers, written in Rust, raise them as errors of their own.
     """
+    if not isinstance(error, OSError):
+        found = _RUST_OS_ERROR.search(str(error))
+        return disk_error(OSError(int(found[1]), os.strerror(int(found[1])))) if found else None
     where = f" writing {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return InputError(

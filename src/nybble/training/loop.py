@@ -75,6 +75,7 @@ class Trainer:
             train_step.device, enabled=train_step.dtype == torch.float16
         )
         self.settled = time.monotonic()
+        self.busy_seconds = 0.0
         self.tokens = 0
         self.train_loss = float("nan")
 
@@ -129,6 +130,7 @@ class Trainer:
         loss, norm = float(pending.loss), float(pending.grad_norm)
         now = time.monotonic()
         seconds, self.settled = now - self.settled, now
+        self.busy_seconds += seconds
         self.tokens += pending.batch.tokens
         self.train_loss = loss
         values = {
@@ -149,7 +151,7 @@ class Trainer:
                 f"Lower train.learning_rate (now {self.part.learning_rate:g}) or lengthen "
                 "train.warmup_steps; the last checkpoint holds the adapters from before.",
             )
-        return f"loss {loss:.3f}  {pending.batch.tokens / seconds:,.0f} tokens/s"
+        return f"loss {loss:.3f}  {self.tokens / self.busy_seconds:,.0f} tokens/s"
 
     def _save(self, step: int) -> None:
         state = TrainerState(step, self.total, self.fingerprint, self.scaler.state_dict())
