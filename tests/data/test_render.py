@@ -1,9 +1,12 @@
+import datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nybble.data.examples import Conversation, Pair
 from nybble.data.render import Renderer
+from nybble.data.tokenizer import load_tokenizer
 from nybble.runs.errors import InputError
 
 # Some template's habits: QwQ and Qwen3 drop the thoughts of earlier turns, R1 trims every answer.
@@ -360,3 +363,21 @@ def test_law_1_on_pairs_with_real_tokenizers(renderer):
             assert row.input_ids.count(tokenizer.bos_token_id) == (1 if bos else 0)
 
     law()
+
+
+def test_a_template_that_writes_the_day_writes_the_day_it_is_told(shared):
+    tokenizer = load_tokenizer(shared / "models" / "llama-3.2-3b")
+    templates = shared / "chat_templates"
+    dated = templates / "meta-llama-Llama-3.2-3B-Instruct.jinja"
+    tokenizer.chat_template = dated.read_text()
+    messages = [{"role": "user", "content": "Hi"}]
+    ids = [
+        Renderer(tokenizer, datetime.date(2026, 1, day)).chat_prompt_ids(messages, "row 1")
+        for day in (2, 2, 3)
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    assert "Today Date: 02 Jan 2026" in tokenizer.decode(ids[0])
+    fixed = templates / "meta-llama-Llama-3.1-8B-Instruct.jinja"
+    tokenizer.chat_template = fixed.read_text()
+    ids = Renderer(tokenizer, datetime.date(2026, 1, 2)).chat_prompt_ids(messages, "row 1")
+    assert "Today Date: 26 Jul 2024" in tokenizer.decode(ids)  # as a server renders it

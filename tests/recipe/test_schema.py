@@ -1,3 +1,4 @@
+import datetime
 import typing
 
 import pytest
@@ -29,6 +30,7 @@ FIELDS = {
     "data.prompt": (None, "Task: {text}", "[1]"),
     "data.completion": (None, "{price:.0f}", "[1]"),
     "data.seed": (0, 7, "-1"),
+    "data.date": (None, datetime.date(2026, 11, 22), "yesterday"),
     "data.score": ("completion", "last", "first"),
     "data.max_length": (1024, 8, "7"),
     "data.allow_drops": (False, True, "some"),

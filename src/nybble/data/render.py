@@ -11,6 +11,7 @@ what follows is the answer and the stop token, all scored; nothing begins with t
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from jinja2.exceptions import TemplateError
@@ -37,9 +38,9 @@ class TokenRow:
 
 
 class Renderer:
-    """Token ids of prompts and answers, by one tokenizer."""
+    """Token ids of prompts and answers, by one tokenizer; `today` is what templates are told."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, today: date | None = None) -> None:
         if tokenizer.eos_token_id is None:
             raise InputError(
                 "The tokenizer has no end-of-text token, so no answer would ever end.",
@@ -47,6 +48,10 @@ class Renderer:
             )
         self.tokenizer = tokenizer
         self.stop_id: int = tokenizer.eos_token_id
+        # Llama 3.2's template writes the day into the system turn: rows rendered tomorrow, or by a
+        # resumed run, would differ. Templates that name a fixed day by default keep it.
+        dated = today and "strftime_now" in str(tokenizer.chat_template)
+        self.template_values = {"date_string": f"{today:%d %b %Y}"} if dated else {}
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[Ids]:
         """Ids of plain prompts as inference sees them: one BOS where the tokenizer wants it."""
@@ -103,7 +108,10 @@ class Renderer:
             )
         try:
             text: str = self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=prompt
+                list(messages),
+                tokenize=False,
+                add_generation_prompt=prompt,
+                **self.template_values,
             )
         except (TemplateError, TypeError) as error:
             raise InputError(

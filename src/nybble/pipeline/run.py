@@ -27,7 +27,7 @@ def run(
     from nybble.pipeline.work import plan_here, work
 
     plan = plan_here(stage)
-    folder = create_run_folder(recipe.name, output, replace, dump_recipe(recipe))
+    folder = create_run_folder(recipe.name, output, replace, dump_recipe(stage.recipe))
     print(f"run        {recipe.name} into {folder.path}")
     _guarded(folder, lambda: work(stage, plan, folder, seeds))
     print(f"report     {write_report(folder)}")

@@ -1,5 +1,6 @@
 """What the steps of a run hand each other."""
 
+import datetime
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +81,9 @@ def make_stage(recipe: Recipe) -> Stage:
         adapter = locate_adapter(recipe.model.adapter, "main")
         check_adapter(adapter)
     check_evaluation(recipe, len(splits.test))
-    renderer = Renderer(load_tokenizer(folder, recipe.model.trust_remote_code))
+    today = recipe.data.date or datetime.date.today()
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"date": today})})
+    renderer = Renderer(load_tokenizer(folder, recipe.model.trust_remote_code), today)
     with watch("preparing rows", len(splits.train) + len(splits.validation)) as bar:
         prepared = prepare(splits, recipe.data, renderer, lambda done, _: bar.update(done))
     return Stage(recipe, folder, adapter, renderer, prepared)

@@ -94,7 +94,7 @@ def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as YAML, every field written out."""
     fields = recipe.model_dump()
     # Unescaped, PyYAML reads these three as other line breaks than it wrote.
-    breaks = set("\x85\u2028\u2029") & set(json.dumps(fields, ensure_ascii=False))
+    breaks = set("\x85\u2028\u2029") & set(json.dumps(fields, ensure_ascii=False, default=str))
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=not breaks, width=100)
 
 

@@ -5,6 +5,7 @@ purpose: `batch_size` is the number of rows per optimiser step. How many of them
 once is the planner's business and never changes what is learnt.
 """
 
+import datetime
 import re
 from typing import Annotated, Any, Literal, Self
 
@@ -64,6 +65,9 @@ class DataPart(Part):
     prompt: str | None = Field(None, description="column, or template such as 'Task: {text}'")
     completion: str | None = Field(None, description="column, or template such as '{price:.0f}'")
     seed: int = Field(0, ge=0, description="of the split into train, validation and test")
+    date: datetime.date | None = Field(
+        None, description="the day that chat templates are told; fixed when a run begins"
+    )
     score: Literal["completion", "last", "all"] = Field(
         "completion", description="completion: every answer; last: the last one; all: every token"
     )
