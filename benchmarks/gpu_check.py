@@ -52,7 +52,8 @@ def main() -> None:
     source, rows, out = map(Path, sys.argv[1:])
     base = out / "coder"
     make_checkpoint(source, base)
-    common = (f"model.base={base}", f"data.train={rows}", "train.learning_rate=1e-3")
+    common = (f"model.base={base}", f"data.train={rows}", "data.validation=50",
+              "data.test=100", "train.learning_rate=1e-3")  # fmt: skip
     results: dict[str, object] = {
         "device": torch.cuda.get_device_name(),
         "torch": torch.__version__,

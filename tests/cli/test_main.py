@@ -9,7 +9,23 @@ import pytest
 from nybble.cli import run as run_verb
 from nybble.runs.errors import InputError, NybbleError
 
-VERBS = ("run", "train", "resume", "evaluate", "fetch", "data", "recipes")
+VERBS = (
+    "run",
+    "train",
+    "resume",
+    "evaluate",
+    "report",
+    "generate",
+    "chat",
+    "merge",
+    "push",
+    "fetch",
+    "verify",
+    "inspect",
+    "data",
+    "recipes",
+    "doctor",
+)
 
 
 def test_help_lists_every_verb(nybble):
@@ -46,7 +62,7 @@ def test_the_exit_code_tells_failed_work_from_wrong_input(nybble, monkeypatch, k
 
 def test_an_interrupt_is_told_with_the_way_on(nybble, monkeypatch):
     def interrupt(*_arguments):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("`nybble resume runs/a` goes on from step 5.")
 
     monkeypatch.setattr(run_verb, "load_recipe", interrupt)
     result = nybble("run", "price-demo")
@@ -96,6 +112,10 @@ import nybble.mini.catalogue
 call(0, "--help")
 call(0, "run", "--help")
 call(0, "recipes")
+call(0, "inspect", "bundled:mini")
+call(0, "verify", "bundled:mini")
+call(2, "generate", "nosuch", "x")
+call(2, "chat", "nosuch")
 call(0, "recipes", "--json")
 assert "bundled:mini" in call(0, "recipes", "price-demo").stdout
 for verb in (["run"], ["train"], ["fetch"], ["data", "prepare"]):

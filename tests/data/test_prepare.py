@@ -204,3 +204,10 @@ def test_test_rows_with_values_that_json_has_not_are_written_too(renderer, tmp_p
     assert row["price"] == "9.50"
     assert (row["rating"], row["ratings"]) == (None, [1.5, None])
     assert row["title"] == "größer"
+
+
+def test_a_row_that_asks_nothing_is_dropped(character_tokenizer):
+    without_bos = Renderer(character_tokenizer(adds=()))
+    splits = Splits([pair(1), pair(2, prompt="")], [], [])
+    prepared = prepare(splits, part(allow_drops=True), without_bos)
+    assert prepared.drops == [Drop("train", 2, "has an empty prompt")]

@@ -381,3 +381,14 @@ def test_a_template_that_writes_the_day_writes_the_day_it_is_told(shared):
     tokenizer.chat_template = fixed.read_text()
     ids = Renderer(tokenizer, datetime.date(2026, 1, 2)).chat_prompt_ids(messages, "row 1")
     assert "Today Date: 26 Jul 2024" in tokenizer.decode(ids)  # as a server renders it
+
+
+def test_a_template_that_takes_no_empty_conversation_is_told(character_tokenizer, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise ValueError("Cannot apply chat template to an empty conversation")
+
+    tokenizer = character_tokenizer()
+    monkeypatch.setattr(tokenizer, "apply_chat_template", refuse)
+    chat = Conversation(3, ({"role": "assistant", "content": "Hi"},), {})
+    with pytest.raises(InputError, match=r"rows: row 3: the chat template refuses it"):
+        Renderer(tokenizer).chat_rows(chat, "completion", "rows")

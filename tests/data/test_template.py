@@ -81,3 +81,19 @@ def test_nought_and_empty_are_values(value):
 def test_a_list_or_mapping_is_no_text(value):
     with pytest.raises(InputError, match="not a text"):
         parse_template("prompt", "data.prompt").fill({"prompt": value}, "rows.jsonl: row 1")
+
+
+@pytest.mark.parametrize(
+    ("cell", "spec", "text"),
+    [("12.50", ".0f", "12"), (" 7", ".2f", "7.00"), ("1e3", ",.1f", "1,000.0"), ("12", "d", "12"),
+     ("0.5", "%", "50.000000%"), ("12.50", "", "12.50"), ("abc", ".2", "ab")],
+)  # fmt: skip
+def test_a_cell_of_a_csv_file_takes_a_numbers_format(cell, spec, text):
+    template = parse_template(f"{{price:{spec}}}" if spec else "{price}", "data.completion")
+    assert template.fill({"price": cell}, "row 1") == text
+
+
+@pytest.mark.parametrize("cell", ["", "dear", "nan", "inf", "1,299.00"])
+def test_a_cell_that_is_no_number_is_refused_where_one_is_formatted(cell):
+    with pytest.raises(InputError, match=r"row 4: price = .* does not fit \{price:\.0f\}"):
+        parse_template("{price:.0f}", "data.completion").fill({"price": cell}, "row 4")

@@ -77,3 +77,22 @@ def test_adapters_stored_in_bf16_are_fp32_after_loading(
     loaded = trainable_parameters(load_adapters(base, tmp_path))
     assert {p.dtype for p in loaded.values()} == {torch.float32}
     assert len(loaded) == len(trainable_parameters(mini_model))
+
+
+def test_adapters_of_another_model_are_told(stage, plan, base, tmp_path) -> None:
+    save_adapter(attach_adapters(base, LoraPart(r=2), 0), tmp_path, "bundled")
+    path = tmp_path / "adapter_model.safetensors"
+    tensors = {name: torch.cat([t, t], 0) for name, t in load_file(path).items()}
+    save_file(tensors, path)
+    other = load_base(stage.model_folder, stage.recipe.model, plan)
+    with pytest.raises(InputError, match="does not fit the model"):
+        load_adapters(other, tmp_path)
+
+
+def test_adapters_of_modules_that_the_model_lacks_are_told(stage, plan, base, tmp_path) -> None:
+    save_adapter(attach_adapters(base, LoraPart(r=2), 0), tmp_path, "bundled")
+    path = tmp_path / "adapter_config.json"
+    path.write_text(path.read_text().replace("_proj", "_nowhere"))
+    other = load_base(stage.model_folder, stage.recipe.model, plan)
+    with pytest.raises(InputError, match="does not fit the model"):
+        load_adapters(other, tmp_path)

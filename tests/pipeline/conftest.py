@@ -19,3 +19,20 @@ def finished(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def comparison(finished: Path) -> dict:
     return json.loads((finished / "evaluation" / "comparison.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def chatty(tmp_path_factory) -> Path:
+    """A run on conversations, trained for a step: what it says does not matter."""
+    import nybble
+
+    folder = tmp_path_factory.mktemp("chatty")
+    turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    rows = "".join(json.dumps({"messages": turns}) + "\n" for _ in range(12))
+    (folder / "rows.jsonl").write_text(rows)
+    (folder / "recipe.yaml").write_text(
+        "name: chatty\nmodel: {base: 'bundled:mini'}\n"
+        f"data: {{train: '{folder / 'rows.jsonl'}', validation: 2, test: 2}}\n"
+        "train: {max_steps: 1, batch_size: 4}\n"
+    )
+    return nybble.run(str(folder / "recipe.yaml"), output=folder / "run")

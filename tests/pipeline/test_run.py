@@ -181,3 +181,88 @@ def test_an_output_folder_that_exists_is_refused_before_any_work(tmp_path: Path)
     with pytest.raises(InputError, match="not the folder of a run"):
         nybble.run("price-demo", output=tmp_path, overrides=STEPS, replace=True)
     assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_a_run_of_own_rows_can_be_judged_again_from_another_folder(
+    tmp_path: Path, monkeypatch, stage
+) -> None:
+    """Numbers in a CSV file are texts; a model in a folder called like a repository is local."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    (here / "owner").mkdir(parents=True)
+    elsewhere.mkdir()
+    shutil.copytree(stage.model_folder, here / "owner" / "model")
+    lines = [f"Lamp number {n},{n % 90}.40" for n in range(120)]
+    (here / "rows.csv").write_text("title,price\n" + "\n".join(lines) + "\n")
+    (here / "mine.yaml").write_text(
+        "name: mine\nmodel: {base: owner/model}\ndata: {train: rows.csv, validation: 20, test: 30, "
+        "prompt: title, completion: '{price:.0f}'}\ntrain: {max_steps: 2}\n"
+        "evaluate: {task: number, decode: median}\n"
+    )
+    monkeypatch.chdir(here)
+    nybble.run("mine.yaml", output="run")
+    monkeypatch.chdir(elsewhere)
+    moved = here / "run"
+    evaluate_run(RunFolder(moved), recipe_of(moved, "evaluate.size=10"))
+    assert json.loads((moved / "evaluation" / "comparison.json").read_text())["n"] == 10
+
+    with (here / "rows.csv").open("a") as file:
+        file.write("Another lamp,5\n")
+    with pytest.raises(InputError, match="training rows changed"):
+        evaluate_run(RunFolder(moved), recipe_of(moved))
+
+
+def test_a_median_is_read_whatever_the_answer_is_extracted_by(finished: Path, tmp_path) -> None:
+    copy = tmp_path / "again"
+    shutil.copytree(finished, copy)
+    expression = r"evaluate.extract=costs \$(\d+)"
+    found = evaluate_run(RunFolder(copy), recipe_of(copy, expression, "evaluate.size=20"))
+    before = [json.loads(line) for line in (finished / "evaluation" / "tuned.jsonl").open()][:20]
+    after = [json.loads(line) for line in (copy / "evaluation" / "tuned.jsonl").open()]
+    assert [row["value"] for row in after] == [row["value"] for row in before]
+    assert found["parse_rate"]["tuned"] > 0
+
+
+def test_an_interrupted_run_of_several_seeds_goes_on_with_them(tmp_path: Path, monkeypatch) -> None:
+    import nybble.pipeline.work as work
+
+    train, started = work.train, []
+
+    def stopped_at_the_second(stage, *rest):
+        started.append(stage.recipe.train.seed)
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        return train(stage, *rest)
+
+    monkeypatch.setattr(work, "train", stopped_at_the_second)
+    path = tmp_path / "seeds"
+    with pytest.raises(KeyboardInterrupt, match="nybble resume"):
+        nybble.run("price-demo", output=path, overrides=STEPS, seeds=3)
+    resume(RunFolder(path), recipe_of(path))
+    assert started == [42, 43, 43, 44]
+    found = json.loads((path / "evaluation" / "seeds.json").read_text())
+    assert list(found["by_seed"]) == ["42", "43", "44"]
+    with pytest.raises(InputError, match="is finished"):
+        resume(RunFolder(path), recipe_of(path))
+
+
+def test_a_run_goes_on_with_the_micro_batches_that_it_began_with(
+    finished: Path, tmp_path: Path, stage
+) -> None:
+    from nybble.pipeline.work import plan_as_begun, plan_here
+
+    folder = RunFolder(tmp_path)
+    here = plan_here(stage)
+    if here.device != "cpu":
+        pytest.skip("on a GPU the free memory decides anew")
+    folder.write("plan.json", here.as_json() | {"micro_batch_tokens": 77, "recompute": True})
+    begun = plan_as_begun(stage, folder)
+    assert (begun.micro_batch_tokens, begun.recompute) == (77, True)
+    folder.write("plan.json", here.as_json() | {"micro_batch_tokens": 77, "device_name": "other"})
+    assert plan_as_begun(stage, folder) == here
+
+
+def test_a_column_that_is_not_there_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    for field in ("truth", "floor"):
+        with pytest.raises(InputError, match="no column 'cost'"):
+            nybble.run("price-demo", tmp_path / "run", [*STEPS, f"evaluate.{field}=cost"])
+    assert list(tmp_path.iterdir()) == []

@@ -254,7 +254,7 @@ RECIPES = st.builds(
         validation=COUNT_OR_SOURCE,
         test=COUNT_OR_SOURCE,
         limit=st.none() | st.integers(1, 10**9),
-        format=st.sampled_from(["auto", "prompt-completion", "messages"]),
+        format=st.sampled_from(["auto", "prompt-completion", "messages", "sharegpt"]),
         prompt=st.none() | TEXT,
         completion=st.none() | TEXT,
         score=st.sampled_from(["completion", "last", "all"]),
@@ -342,3 +342,23 @@ def test_a_rule_over_two_fields_does_not_print_the_section():
     with pytest.raises(InputError) as caught:
         load_recipe("price-demo", ["evaluate.orange_within=1"])
     assert "{" not in caught.value.message
+
+
+@pytest.mark.parametrize("template", ["{title}", "{price:.0f}", "{title}\nPrice: $"])
+def test_a_template_can_be_given_as_an_override(template):
+    recipe = parse_recipe(LEAST, "s", [f"data.prompt={template}"])
+    assert recipe.data.prompt == template
+
+
+def test_a_section_can_still_be_given_as_a_mapping():
+    assert parse_recipe(LEAST, "s", ["lora={r: 4}"]).lora.r == 4
+
+
+@pytest.mark.parametrize("file", ["mine.yaml", "mine.yml", "mine"])
+def test_a_recipe_file_named_without_its_suffix_is_pointed_at(tmp_path, monkeypatch, file):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / file).write_text(LEAST)
+    with pytest.raises(InputError, match="No recipe is called 'mine'") as caught:
+        load_recipe("mine")
+    wanted = "./mine" if file == "mine" else file
+    assert caught.value.fix == f"Did you mean the file {wanted}?"

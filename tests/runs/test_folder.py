@@ -3,7 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nybble.runs.errors import InputError
-from nybble.runs.folder import RunFolder, check_output, create_run_folder, open_run_folder
+from nybble.runs.folder import (
+    RunFolder,
+    check_output,
+    checkpoints_in,
+    create_run_folder,
+    open_run_folder,
+)
 
 
 def listing(folder):
@@ -128,3 +134,34 @@ def test_a_folder_that_no_run_left_is_not_opened(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(InputError, match=r"no recipe\.yaml"):
             open_run_folder(path)
+
+
+def test_two_runs_of_one_second_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [create_run_folder("demo", None, False, f"name: run{n}\n") for n in range(3)]
+    assert len({folder.path for folder in folders}) == 3
+    assert [f.recipe.read_text() for f in folders] == [f"name: run{n}\n" for n in range(3)]
+
+
+def test_a_file_called_runs_is_told_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(InputError, match="runs is a file"):
+        check_output(None, False)
+
+
+def test_checkpoints_are_in_the_order_of_their_steps_and_strangers_are_none(run):
+    for name in ("checkpoint-10", "checkpoint-9-old", "checkpoint-2", ".partial-checkpoint-11-x"):
+        (run.checkpoints / name).mkdir(parents=True)
+    assert [path.name for path in checkpoints_in(run.checkpoints)] == [
+        "checkpoint-2",
+        "checkpoint-10",
+    ]
+
+
+def test_the_way_on_names_what_is_left(run):
+    assert "nothing is left" in run.way_on()
+    (run.checkpoints / "checkpoint-5").mkdir(parents=True)
+    assert f"`nybble resume {run.path}` goes on from step 5" in run.way_on()
+    run.adapter.mkdir()
+    assert "goes on from the trained adapter" in run.way_on()

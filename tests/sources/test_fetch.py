@@ -1,11 +1,14 @@
 """Rows from each kind of source, and everything that a recipe names."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nybble.mini.catalogue import catalogue
+from nybble.mini.chats import chats
+from nybble.mini.functions import functions
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 from nybble.sources.fetch import fetch, load_rows
@@ -18,10 +21,14 @@ def recipe(model: dict[str, Any], **data: Any) -> Recipe:
     return Recipe.model_validate({"name": "x", "model": model, "data": data})
 
 
-def test_bundled_rows_are_the_same_each_time_and_begin_alike() -> None:
-    rows = load_rows("bundled:catalogue", "main", None)
+@pytest.mark.parametrize("make", [catalogue, chats, functions])
+def test_bundled_rows_are_the_same_each_time_and_begin_alike(
+    make: Callable[[int, int], Iterator[dict[str, Any]]],
+) -> None:
+    source = f"bundled:{make.__name__}"
+    rows = load_rows(source, "main", None)
     assert len(rows) == 20_000
-    assert load_rows("bundled:catalogue", "main", 50) == rows[:50] == list(catalogue(50, seed=0))
+    assert load_rows(source, "main", 50) == rows[:50] == list(make(50, 0))
 
 
 def test_more_bundled_rows_when_asked() -> None:

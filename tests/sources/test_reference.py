@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nybble.runs.errors import InputError
-from nybble.sources.reference import Reference, parse_reference
+from nybble.sources.reference import Reference, absolute, parse_reference
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,14 @@ def test_neither_path_nor_repository(text: str) -> None:
 def test_kaggle_is_not_supported_yet() -> None:
     with pytest.raises(InputError, match=r"kaggle:owner/model: .* not supported yet"):
         parse_reference("kaggle:owner/model")
+
+
+def test_a_path_is_made_absolute_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    assert absolute("./rows") == str(tmp_path / "rows")
+    assert absolute("rows.csv") == str(tmp_path / "rows.csv")
+    assert absolute("owner/name") == str(tmp_path / "owner" / "name")
+    assert absolute("~/model") == str(Path.home() / "model")
+    for name in ("bundled:mini", "hub:owner/name", "owner/other", "owner/other:config#test"):
+        assert absolute(name) == name

@@ -15,3 +15,4 @@ Output = Annotated[
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite an earlier run there.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=99, help="Train with so many seeds.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

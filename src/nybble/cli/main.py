@@ -10,7 +10,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nybble.cli import data, evaluate, fetch, recipes, report, resume, run, train
+from nybble.cli import (
+    chat,
+    data,
+    doctor,
+    evaluate,
+    fetch,
+    generate,
+    inspect,
+    merge,
+    push,
+    recipes,
+    report,
+    resume,
+    run,
+    train,
+    verify,
+)
 from nybble.runs.errors import EXIT_FAILED, EXIT_INTERRUPTED, NybbleError, disk_error
 from nybble.runs.secrets import masked
 
@@ -39,9 +55,8 @@ class _TwoLineErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("\nInterrupted. `nybble resume RUN` goes on from the last checkpoint.",
-                  file=sys.stderr)  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
@@ -80,6 +95,13 @@ app.command()(train.train)
 app.command()(resume.resume)
 app.command()(evaluate.evaluate)
 app.command()(report.report)
+app.command()(generate.generate)
+app.command()(chat.chat)
+app.command()(merge.merge)
+app.command()(push.push)
 app.command()(fetch.fetch)
+app.command()(verify.verify)
+app.command()(inspect.inspect)
 app.add_typer(data.app, name="data")
 app.command()(recipes.recipes)
+app.command()(doctor.doctor)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nybble.data.sharegpt import COLUMN, sharegpt_messages
 from nybble.data.template import parse_template
 from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
@@ -32,6 +33,7 @@ class Conversation:
 
 Example = Pair | Conversation
 Convert = Callable[[dict[str, Any], int], Example]
+ReadMessages = Callable[[dict[str, Any], str], list[Message]]
 
 
 def read_examples(rows: Sequence[dict[str, Any]], part: DataPart, source: str) -> list[Example]:
@@ -52,10 +54,13 @@ def _converter(first: dict[str, Any], part: DataPart, source: str) -> Convert:
         asked = "prompt-completion"
     elif asked == "auto" and "messages" in first:
         asked = "messages"
+    elif asked == "auto" and COLUMN in first:
+        asked = "sharegpt"
     elif asked == "auto" and {"prompt", "completion"} <= first.keys():
         asked = "prompt-completion"
-    if asked == "messages":
-        return lambda row, number: _conversation(row, number, source)
+    if asked in ("messages", "sharegpt"):
+        read = _messages if asked == "messages" else sharegpt_messages
+        return lambda row, number: _conversation(row, number, source, read)
     if asked == "prompt-completion":
         prompt = parse_template(part.prompt or "prompt", "data.prompt")
         completion = parse_template(part.completion or "completion", "data.completion")
@@ -71,8 +76,17 @@ def _converter(first: dict[str, Any], part: DataPart, source: str) -> Convert:
     )
 
 
-def _conversation(row: dict[str, Any], number: int, source: str) -> Conversation:
+def _conversation(
+    row: dict[str, Any], number: int, source: str, read: ReadMessages
+) -> Conversation:
     where = f"{source}: row {number}"
+    messages = read(row, where)
+    if not any(message["role"] == "assistant" for message in messages):
+        raise InputError(f"{where}: the assistant says nothing in it.", "Remove or mend the row.")
+    return Conversation(number, tuple(messages), row)
+
+
+def _messages(row: dict[str, Any], where: str) -> list[Message]:
     messages = row.get("messages")
     if not isinstance(messages, list) or not messages:
         raise InputError(f"{where} has no list of 'messages'.", "Mend the row.")
@@ -83,6 +97,4 @@ def _conversation(row: dict[str, Any], number: int, source: str) -> Conversation
                 f"{where}: message {place} is not a role and a content.",
                 'Write {"role": "user", "content": "..."}.',
             )
-    if not any(message["role"] == "assistant" for message in messages):
-        raise InputError(f"{where}: the assistant says nothing in it.", "Remove or mend the row.")
-    return Conversation(number, tuple(messages), row)
+    return messages

@@ -51,6 +51,9 @@ class Prepared:
         parts = {"train": self.train, "validation": self.validation}
         return {
             "fingerprint": self.fingerprint,
+            "format": "messages"
+            if isinstance(self.splits.train[0], Conversation)
+            else "prompt-completion",
             "rows": {name: len(rows) for name, rows in parts.items()}
             | {"test": len(self.splits.test)},
             "tokens": {name: sum(len(r.input_ids) for r in rows) for name, rows in parts.items()},
@@ -90,8 +93,9 @@ def prepare(
 ) -> Prepared:
     """Token rows of train and validation, each checked against law 1.
 
-    Rows longer than `data.max_length` and rows with an empty answer are dropped and listed. Raises
-    `InputError` when that leaves nothing, or when over 1% go without `data.allow_drops`.
+    Rows longer than `data.max_length` and rows with an empty prompt or answer are dropped and
+    listed. Raises `InputError` when that leaves nothing, or when over 1% go without
+    `data.allow_drops`.
     """
     drops: list[Drop] = []
     total, done = len(splits.train) + len(splits.validation), 0
@@ -126,6 +130,8 @@ def _reason_to_drop(row: TokenRow, part: DataPart) -> str | None:
         return f"is longer than data.max_length = {part.max_length} tokens"
     if len(row.input_ids) <= row.prompt_lengths[-1] + 1:
         return "has an empty answer"
+    if row.prompt_lengths[0] == 0:
+        return "has an empty prompt"
     return None
 
 

@@ -113,9 +113,11 @@ class Renderer:
                 add_generation_prompt=prompt,
                 **self.template_values,
             )
-        except (TemplateError, TypeError) as error:
+        # An empty conversation, where the assistant speaks first, is transformers' to refuse.
+        except (TemplateError, TypeError, ValueError, IndexError) as error:
             raise InputError(
-                f"{where}: the chat template refuses it: {error}.", "Mend the order of the roles."
+                f"{where}: the chat template refuses it: {str(error).rstrip('.')}.",
+                "Mend the order of the roles.",
             ) from None
         return text
 

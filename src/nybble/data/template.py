@@ -5,11 +5,14 @@ A template is `str.format` with plain column names and format specs: `"Task: {te
 would let a recipe from elsewhere look inside the program.
 """
 
+import math
 import string
 from dataclasses import dataclass
 from typing import Any
 
 from nybble.runs.errors import InputError
+
+NUMBER_FORMATS = tuple("deEfFgG%")
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class Template:
             if isinstance(row[column], list | dict):
                 raise InputError(
                     f"{where}: {column!r} is a {type(row[column]).__name__}, not a text.",
-                    "Conversations go in a column 'messages'; else name a column of texts.",
+                    "Conversations go in 'messages' or 'conversations'; else name texts.",
                 )
             try:
-                out.append(format(row[column], spec))
+                out.append(format(_cell(row[column], spec), spec))
             except (ValueError, TypeError) as error:
                 raise InputError(
                     f"{where}: {column} = {row[column]!r} does not fit {{{column}:{spec}}}: "
@@ -51,6 +54,16 @@ class Template:
                     "Mend the row or the format in the recipe.",
                 ) from None
         return "".join(out)
+
+
+def _cell(value: Any, spec: str) -> Any:
+    """`value`, or for a number's format the number that it spells: CSV files hold only texts."""
+    if not isinstance(value, str) or not spec.endswith(NUMBER_FORMATS):
+        return value
+    number = int(value) if spec.endswith("d") else float(value)
+    if not math.isfinite(number):
+        raise ValueError("not a number")
+    return number
 
 
 def parse_template(source: str, field: str) -> Template:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nybble.generation.batches import Ids, batches, left_padded
 from nybble.generation.greedy import OnAnswer, generate_answers
+from nybble.generation.sampling import Sampling
 
 LARGEST = 999
 SAMPLES = 31
@@ -76,10 +77,8 @@ def sampled_medians(
         if len(texts) == SAMPLES:
             values = [value for value in map(read, texts) if value is not None]
             readable = len(values) >= READABLE_SHARE * SAMPLES
-            on_answer(place, f"{statistics.median(values):g}" if readable else "")
+            on_answer(place, f"{statistics.median(values):.15g}" if readable else "")
             del drawn[place]
 
-    torch.manual_seed(seed)
-    generate_answers(
-        model, tokenizer, prompts, max_new_tokens, batch_tokens, collect, True, SAMPLES
-    )
+    sampling = Sampling(temperature=1.0, max_new_tokens=max_new_tokens, seed=seed)
+    generate_answers(model, tokenizer, prompts, sampling, batch_tokens, collect, SAMPLES)

@@ -1,5 +1,6 @@
 """LoRA adapters on a base model, through PEFT, in fp32 always."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,16 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
+from nybble.planner.architecture import ATTENTION
 from nybble.recipe.schema import LoraPart
 from nybble.runs.errors import InputError
 
-ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ADAPTER = "default"
 
 
 def attach_adapters(model: Any, part: LoraPart, seed: int) -> PeftModel:
     """New adapters (Hu et al. 2021): A random by `seed`, B zero, so the model starts unchanged."""
-    targets = ATTENTION if part.target_modules == "attention" else part.target_modules
+    targets = list(ATTENTION) if part.target_modules == "attention" else part.target_modules
     config = LoraConfig(
         r=part.r,
         lora_alpha=part.lora_alpha,
@@ -30,7 +31,10 @@ def attach_adapters(model: Any, part: LoraPart, seed: int) -> PeftModel:
         adapted = get_peft_model(model, config)
     except ValueError as error:
         if "not found in the base model" not in str(error):
-            raise
+            raise InputError(
+                f"lora.target_modules = {part.target_modules!r}: {error}",
+                "Name the modules to adapt in a list, such as lora.target_modules=[q_proj,v_proj].",
+            ) from None
         linears = {
             n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, nn.Linear)
         }
@@ -42,8 +46,19 @@ def attach_adapters(model: Any, part: LoraPart, seed: int) -> PeftModel:
 
 
 def load_adapters(model: Any, folder: Path) -> PeftModel:
-    """The adapters saved in `folder`, trainable. Their own rank and targets hold."""
-    return in_fp32(PeftModel.from_pretrained(model, folder, is_trainable=True))
+    """The adapters saved in `folder`, trainable. Their own rank and targets hold.
+
+    Raises `InputError` when they were made for another model.
+    """
+    try:
+        return in_fp32(PeftModel.from_pretrained(model, folder, is_trainable=True))
+    except (ValueError, RuntimeError) as error:
+        if not re.search("size mismatch|not found in the base model", str(error)):
+            raise
+        raise InputError(
+            f"The adapter in {folder} does not fit the model.",
+            "Name the model that it was trained on as model.base: its adapter_config.json says so.",
+        ) from None
 
 
 def in_fp32(model: PeftModel) -> PeftModel:

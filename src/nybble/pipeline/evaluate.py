@@ -14,10 +14,11 @@ from nybble import evaluation
 from nybble.data.examples import Example
 from nybble.generation.greedy import generate_answers
 from nybble.generation.median import exact_medians, number_token_ids, sampled_medians
+from nybble.generation.sampling import Sampling
 from nybble.pipeline.questions import (
     Ids,
     Questions,
-    draw_shots,
+    column_number,
     prompt_and_answer,
     prompts,
     read_questions,
@@ -86,16 +87,24 @@ class Examiner:
             def on_answer(place: int, text: str) -> None:
                 nonlocal done
                 answers[place] = text
-                value = self.read(text)
+                value = self.value(text)
                 guess = self.fallback if value is None else value
                 note = tally.add(evaluation.colour(truth[place], guess, self.thresholds))
                 done += 1
                 bar.update(done, note if bar.bar else tally.plain())
 
             self._decode(model, asked, on_answer)
-        return Asked(answers, [self.read(answer) for answer in answers])
+        return Asked(answers, [self.value(answer) for answer in answers])
+
+    def value(self, answer: str) -> float | None:
+        """The number of an answer as `ask` gives it: a median is nothing else, whatever
+        `evaluate.extract` looks for in what the model writes."""
+        if self.part.decode == "median":
+            return evaluation.extract_number(answer, "first")
+        return self.read(answer)
 
     def read(self, text: str) -> float | None:
+        """The number in what the model wrote."""
         return evaluation.extract_number(text, self.part.extract)
 
     def filled(self, asked: Asked) -> Floats:
@@ -124,9 +133,8 @@ class Examiner:
         dtype = getattr(torch, self.plan.compute_dtype)
         with torch.autocast(self.plan.device, dtype, enabled=dtype != torch.float32):
             if self.part.decode == "greedy":
-                generate_answers(
-                    model, tokenizer, asked, self.part.max_new_tokens, tokens, on_answer
-                )
+                sampling = Sampling(max_new_tokens=self.part.max_new_tokens)
+                generate_answers(model, tokenizer, asked, sampling, tokens, on_answer)
             elif self.number_ids is not None:
                 pad = tokenizer.pad_token_id or 0
                 exact_medians(model, asked, self.number_ids, pad, tokens, on_answer)
@@ -149,7 +157,7 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
     """Compare base, tuned model and references; writes `evaluation/`, prints table and verdict."""
     examiner = Examiner(stage, plan)
     part, seed = examiner.part, stage.recipe.train.seed
-    shots = draw_shots(stage.prepared.splits.train, part.few_shot, seed)
+    shots = stage.shots
     asked: dict[str, Asked] = {}
     with model.disable_adapter():
         asked[ZERO_SHOT] = examiner.ask(ZERO_SHOT, model)
@@ -206,8 +214,12 @@ def references(examiner: Examiner) -> dict[str, Floats]:
     )
     found |= {name: ridge.predictions for name, ridge in ridges.items()}
     if examiner.part.floor:
-        floor = [float(example.columns[examiner.part.floor]) for example in examiner.test]
-        found[FLOOR] = np.array(floor)
+        found[FLOOR] = np.array(
+            [
+                column_number(example, examiner.part.floor, "evaluate.floor", source)
+                for example in examiner.test
+            ]
+        )
     return found
 
 

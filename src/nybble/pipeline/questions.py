@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from nybble.data.examples import Conversation, Example, Message, Pair
 from nybble.data.render import Renderer
+from nybble.data.split import Splits
 from nybble.evaluation import extract_number
-from nybble.recipe.schema import EvaluatePart
+from nybble.recipe.schema import DataPart, EvaluatePart
 from nybble.runs.errors import InputError
 
 Ids = list[int]
@@ -35,17 +36,59 @@ def prompt_and_answer(example: Example) -> tuple[str, str]:
 
 def true_number(example: Example, part: EvaluatePart, source: str) -> float:
     """The true value: the column `evaluate.truth`, or the number in the completion."""
-    if part.truth is None:
-        value = extract_number(prompt_and_answer(example)[1], part.extract)
-    else:
-        value = extract_number(str(example.columns.get(part.truth)), "first")
+    if part.truth is not None:
+        return column_number(example, part.truth, "evaluate.truth", source)
+    value = extract_number(prompt_and_answer(example)[1], part.extract)
     if value is None:
-        where = f"column {part.truth!r}" if part.truth else "the completion"
         raise InputError(
-            f"{source}: row {example.number}: no number in {where}.",
+            f"{source}: row {example.number}: no number in the completion.",
             "Name the column of the true value with evaluate.truth, or mend the row.",
         )
     return value
+
+
+def column_number(example: Example, column: str, field: str, source: str) -> float:
+    """The number in a row's `column`, which the recipe names in `field`."""
+    where = f"{source}: row {example.number}"
+    if column not in example.columns:
+        raise InputError(
+            f"{where} has no column {column!r} ({field}).",
+            f"There are {', '.join(example.columns)}; {field}=null leaves it out.",
+        )
+    value = extract_number(str(example.columns[column]), "first")
+    if value is None:
+        raise InputError(
+            f"{where}: no number in column {column!r}.",
+            f"Mend the row, or name another column with {field}.",
+        )
+    return value
+
+
+def check_truths(splits: Splits, data: DataPart, part: EvaluatePart) -> None:
+    """Read every number that an evaluation will need. Raises `InputError` for what would fail it:
+    too few rows, a column that is not there, a row without a number."""
+    test = splits.test[: part.size]
+    if len(test) < 2:
+        raise InputError(
+            f"data.test and evaluate.size give {len(test)} rows to evaluate on.",
+            "Give both at least 2, or skip the evaluation with evaluate.size=0.",
+        )
+    if len(splits.validation) < 2 and len(splits.train) < 3:
+        raise InputError(
+            f"{data.train}: {len(splits.train)} rows to train on and {len(splits.validation)} to "
+            "validate are too few rows for the references.",
+            "Give more rows, or skip the evaluation with evaluate.size=0.",
+        )
+    for examples, source in (
+        (splits.train, data.train),
+        (splits.validation, data.validation),
+        (test, data.test),
+    ):
+        name = source if isinstance(source, str) else data.train
+        for example in examples:
+            true_number(example, part, name)
+            if part.floor and examples is test:
+                column_number(example, part.floor, "evaluate.floor", name)
 
 
 def read_questions(examples: Sequence[Example], part: EvaluatePart, source: str) -> Questions:
@@ -70,7 +113,9 @@ def prompts(examples: Sequence[Example], renderer: Renderer, shots: Sequence[Exa
         out[i] = ids
     for i, example in enumerate(examples):
         if isinstance(example, Conversation):
-            messages = [*_turns(shots), *_last_turn(example)[0]]
+            asked = _last_turn(example)[0]
+            first = next((at for at, m in enumerate(asked) if m["role"] != "system"), len(asked))
+            messages = [*asked[:first], *_turns(shots), *asked[first:]]
             out[i] = renderer.chat_prompt_ids(messages, f"test row {example.number}")
     return [ids for ids in out if ids is not None]
 

@@ -3,15 +3,26 @@
 Everything that can be refused is refused before torch is imported, which takes seconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nybble.pipeline.stage import make_stage
+from nybble.pipeline.seeds import finished
+from nybble.pipeline.stage import Stage, judged, make_stage
 from nybble.recipe import Recipe, dump_recipe
 from nybble.report.page import write_report
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder, check_output, create_run_folder
+from nybble.sources import absolute
+
+SOURCES = (
+    ("model", "base"),
+    ("model", "adapter"),
+    ("data", "train"),
+    ("data", "validation"),
+    ("data", "test"),
+)
 
 
 def run(
@@ -24,35 +35,32 @@ def run(
     """
     check_output(output, replace)
     stage = make_stage(recipe)
-    from nybble.pipeline.work import plan_here, work
+    from nybble.pipeline.work import begin, plan_here
 
     plan = plan_here(stage)
-    folder = create_run_folder(recipe.name, output, replace, dump_recipe(stage.recipe))
+    folder = create_run_folder(recipe.name, output, replace, dump_recipe(_anywhere(stage.recipe)))
     print(f"run        {recipe.name} into {folder.path}")
-    _guarded(folder, lambda: work(stage, plan, folder, seeds))
+    with _guarded(folder):
+        begin(stage, plan, folder, seeds)
     print(f"report     {write_report(folder)}")
     return folder
 
 
 def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
-    """Go on with an interrupted run: from its newest checkpoint, or with its evaluation."""
-    if folder.comparison.exists():
-        raise InputError(f"{folder.path} is finished.", "See its evaluation/comparison.json.")
-    checkpoint = folder.newest_checkpoint()
-    if checkpoint is None and not folder.adapter.exists():
+    """Go on with an interrupted run: from its newest checkpoint, with its evaluation or seeds."""
+    if folder.newest_checkpoint() is None and not folder.adapter.exists():
         raise InputError(
             f"{folder.path} has no checkpoint to go on from.",
             "Begin anew with `nybble run`; train.save_steps says how often one is written.",
         )
+    if finished(folder, judged(recipe)):
+        raise InputError(f"{folder.path} is finished.", f"`nybble report {folder.path}` shows it.")
     stage = make_stage(recipe)
-    from nybble.pipeline.work import go_on, judge, plan_here
+    _check_same_rows(folder, stage)
+    from nybble.pipeline.work import finish, plan_as_begun
 
-    if folder.adapter.exists() and not stage.judged:
-        raise InputError(f"{folder.path} is finished.", "Its adapter lies in adapter/.")
-    if folder.adapter.exists():
-        judge(stage, plan_here(stage), folder)
-    elif checkpoint:
-        go_on(stage, plan_here(stage), folder, checkpoint)
+    with _guarded(folder):
+        finish(stage, plan_as_begun(stage, folder), folder)
     print(f"report     {write_report(folder)}")
     return folder
 
@@ -67,6 +75,7 @@ def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
             "evaluate.task or evaluate.size says that there is nothing to evaluate.",
             "Say for example evaluate.task=number evaluate.size=500.",
         )
+    _check_same_rows(folder, stage)
     from nybble.pipeline.work import judge, plan_here
 
     comparison = judge(stage, plan_here(stage), folder)
@@ -74,9 +83,37 @@ def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
     return comparison
 
 
-def _guarded(folder: RunFolder, work: Callable[[], None]) -> None:
+def _check_same_rows(folder: RunFolder, stage: Stage) -> None:
+    """Refuse when the rows changed since the run began: test rows might have been trained on."""
+    then, now = folder.read("environment.json")["data"], stage.prepared.fingerprint
+    if then != now:
+        raise InputError(
+            f"{folder.path}: the training rows changed since ({then[:12]} then, {now[:12]} now).",
+            "Restore what it was trained on, or begin anew with `nybble run`.",
+        )
+
+
+def _anywhere(recipe: Recipe) -> Recipe:
+    """`recipe` with its paths absolute: the run can be resumed or judged from another folder."""
+    fields = recipe.model_dump()
+    for section, names in (
+        ("model", ("base", "adapter")),
+        ("data", ("train", "validation", "test")),
+    ):
+        for name in names:
+            if isinstance(fields[section][name], str):
+                fields[section][name] = absolute(fields[section][name])
+    return Recipe.model_validate(fields)
+
+
+@contextmanager
+def _guarded(folder: RunFolder) -> Iterator[None]:
+    """Discard a run that fails before its first checkpoint; an interrupt says how to go on."""
     try:
-        work()
-    except BaseException:
+        yield
+    except BaseException as error:
+        way_on = folder.way_on()
         folder.discard_if_empty_handed()
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(way_on) from None
         raise

@@ -6,14 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nybble.data.examples import Example
 from nybble.data.prepare import Prepared, prepare, read_splits
 from nybble.data.render import Renderer
 from nybble.data.tokenizer import load_tokenizer
+from nybble.pipeline.questions import check_truths, draw_shots, prompts
 from nybble.planner.device import Device
 from nybble.planner.plan import Plan, make_plan
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
-from nybble.sources import check_adapter, check_model, locate_adapter, locate_model
+from nybble.sources import (
+    check_adapter,
+    check_model,
+    locate_adapter,
+    locate_model,
+    parse_reference,
+)
 from nybble.training.progress import watch
 
 
@@ -34,19 +42,32 @@ class Stage:
     @property
     def judged(self) -> bool:
         """Whether the recipe asks for an evaluation."""
-        return self.recipe.evaluate.task is not None and self.recipe.evaluate.size > 0
+        return judged(self.recipe)
 
     @property
     def base_reference(self) -> str:
         """What an adapter names as its base: something that plain PEFT can load."""
-        hub = "/" in self.recipe.model.base and not Path(self.recipe.model.base).exists()
-        return self.recipe.model.base if hub else str(self.model_folder.resolve())
+        reference = parse_reference(self.recipe.model.base)
+        return reference.name if reference.kind == "hub" else str(self.model_folder.resolve())
+
+    @property
+    def shots(self) -> list[Example]:
+        """Rows to show in the baseline's prompt, of those that the tuned model learns from."""
+        trained_on = {row.number for row in self.prepared.train}
+        rows = [row for row in self.prepared.splits.train if row.number in trained_on]
+        return draw_shots(rows, self.recipe.evaluate.few_shot, self.recipe.train.seed)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The model's config.json."""
+        config: dict[str, Any]
+        config = json.loads((self.model_folder / "config.json").read_text(encoding="utf-8"))
+        return config
 
     def plan(self, device: Device) -> Plan:
         """The plan on `device`, from the model's config.json and the longest prepared row."""
-        config = json.loads((self.model_folder / "config.json").read_text(encoding="utf-8"))
         rows = [*self.prepared.train, *self.prepared.validation]
-        return make_plan(self.recipe, config, device, max(len(row.input_ids) for row in rows))
+        return make_plan(self.recipe, self.config, device, max(len(row.input_ids) for row in rows))
 
     def preview(self, rows: int = 3) -> list[dict[str, Any]]:
         """The first training rows token by token: the token's text, and whether it is scored."""
@@ -80,21 +101,45 @@ def make_stage(recipe: Recipe) -> Stage:
     if recipe.model.adapter:
         adapter = locate_adapter(recipe.model.adapter, "main")
         check_adapter(adapter)
-    check_evaluation(recipe, len(splits.test))
+    if judged(recipe):
+        check_truths(splits, recipe.data, recipe.evaluate)
     today = recipe.data.date or datetime.date.today()
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"date": today})})
     renderer = Renderer(load_tokenizer(folder, recipe.model.trust_remote_code), today)
     with watch("preparing rows", len(splits.train) + len(splits.validation)) as bar:
         prepared = prepare(splits, recipe.data, renderer, lambda done, _: bar.update(done))
-    return Stage(recipe, folder, adapter, renderer, prepared)
+    stage = Stage(recipe, folder, adapter, renderer, prepared)
+    check_context(stage)
+    return stage
 
 
-def check_evaluation(recipe: Recipe, test_rows: int) -> None:
-    """Refuse an evaluation that could not be run, before anything is trained."""
-    if recipe.evaluate.task is None or recipe.evaluate.size == 0:
+def judged(recipe: Recipe) -> bool:
+    """Whether the recipe asks for an evaluation."""
+    return recipe.evaluate.task is not None and recipe.evaluate.size > 0
+
+
+def check_context(stage: Stage) -> None:
+    """Refuse rows and questions that hold more tokens than the model reads, or none at all."""
+    context = stage.config.get("max_position_embeddings") or stage.config.get("n_positions")
+    for row in [*stage.prepared.train, *stage.prepared.validation]:
+        if context and len(row.input_ids) > context:
+            raise InputError(
+                f"{stage.recipe.data.train}: row {row.number} is {len(row.input_ids):,} tokens "
+                f"long, the model reads at most {context:,}.",
+                f"Say data.max_length={context}: longer rows are left out and listed.",
+            )
+    if not stage.judged:
         return
-    if test_rows < 2:
-        raise InputError(
-            f"data.test gives {test_rows} rows: nothing to evaluate on.",
-            "Give data.test at least 2 rows, or skip the evaluation with evaluate.size=0.",
-        )
+    part, shots = stage.recipe.evaluate, stage.shots
+    test = stage.prepared.splits.test[: part.size]
+    for example, ids in zip(test, prompts(test, stage.renderer, shots), strict=True):
+        if not ids:
+            raise InputError(f"test row {example.number}: the prompt is empty.", "Mend the row.")
+        if context and len(ids) + part.max_new_tokens > context:
+            raise InputError(
+                f"test row {example.number}: its prompt with {len(shots)} examples and the answer "
+                f"take {len(ids) + part.max_new_tokens:,} tokens, the model reads at most "
+                f"{context:,}.",
+                f"Lower evaluate.few_shot (now {part.few_shot}) or evaluate.max_new_tokens (now "
+                f"{part.max_new_tokens}).",
+            )

@@ -8,6 +8,8 @@ from peft import PeftModel
 
 from nybble.data.batches import StepBatch, StepLoader, make_step
 from nybble.engine.step import TrainStep
+from nybble.export.inference_files import write_inference_files
+from nybble.generation.greedy import stop_ids
 from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
 from nybble.pipeline.stage import Stage
@@ -62,7 +64,8 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
     result = trainer.run(checkpoint)
     with new_folder(folder.adapter) as scratch:
         save_adapter(model, scratch, stage.base_reference)
-        stage.tokenizer.save_pretrained(scratch)
+        stops = stop_ids(model, stage.tokenizer)
+        write_inference_files(stage.tokenizer, stops, stage.model_folder, scratch)
     loss = (
         "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"
     )

@@ -1,12 +1,14 @@
 """The work of a run: what needs torch, and so seconds to import."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from nybble.evaluation import seed_spread
+from peft import PeftModel
+
 from nybble.model.device import current_device
 from nybble.pipeline.environment import environment
 from nybble.pipeline.evaluate import TUNED, Examiner, evaluate
+from nybble.pipeline.seeds import ERROR, ask_for, folder_of, further_seeds, write_spread
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.train import load_model, train
 from nybble.planner.plan import Plan
@@ -18,68 +20,76 @@ def plan_here(stage: Stage) -> Plan:
     return stage.plan(current_device())
 
 
-def work(stage: Stage, plan: Plan, folder: RunFolder, seeds: int) -> None:
-    """Train into `folder`, judge where the recipe asks for it, then the further seeds."""
+def plan_as_begun(stage: Stage, folder: RunFolder) -> Plan:
+    """The plan to go on with: on a CPU the micro-batches that the run was begun with.
+
+    Other ones, of other free memory, would change the last bits of what is learnt.
+    """
+    here, begun = plan_here(stage), folder.read("plan.json")
+    if (here.device, here.device_name) != ("cpu", begun["device_name"]):
+        return here
+    kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute")}
+    return replace(here, **kept)
+
+
+def begin(stage: Stage, plan: Plan, folder: RunFolder, seeds: int) -> None:
+    """Write down what the run is about to do, then do it."""
     device = f"{plan.device} ({plan.device_name})"
     audit = stage.prepared.audit()
     folder.write("environment.json", environment(device) | {"data": audit["fingerprint"]})
     folder.write("plan.json", plan.as_json())
     folder.write("data/audit.json", audit)
     folder.write("data/preview.json", stage.preview())
+    ask_for(folder, stage.recipe.train.seed, seeds)
     rows, tokens = audit["rows"], audit["tokens"]["train"] / audit["rows"]["train"]
     print(f"data       {rows['train']:,} rows to train on, {rows['validation']:,} to validate, "
           f"{rows['test']:,} to test; {tokens:.0f} tokens a row")  # fmt: skip
     print(f"plan       {device}: {plan.reason}")
-    trained = train(stage, plan, folder)
-    if stage.judged:
-        comparison = evaluate(stage, plan, trained.model, folder)
-        if seeds > 1:
-            _more_seeds(stage, plan, folder, seeds, comparison)
-    elif seeds > 1:
-        for seed in _next_seeds(stage, seeds):
-            train(stage.with_seed(seed), plan, _seed_folder(folder, seed))
+    finish(stage, plan, folder)
 
 
-def _more_seeds(
-    stage: Stage, plan: Plan, folder: RunFolder, seeds: int, comparison: dict[str, Any]
-) -> None:
-    """Train the recipe with further seeds: how much does the answer depend on the seed?"""
-    errors = {stage.recipe.train.seed: float(comparison["tuned"]["value"])}
-    for seed in _next_seeds(stage, seeds):
+def finish(stage: Stage, plan: Plan, folder: RunFolder) -> None:
+    """Do what is not done yet: train, judge where the recipe asks for it, the further seeds."""
+    if not stage.judged:
+        _train(stage, plan, folder)
+    elif not folder.comparison.exists():
+        evaluate(stage, plan, _trained(stage, plan, folder), folder)
+    for seed in further_seeds(folder):
         print(f"seed       {seed}")
-        other = stage.with_seed(seed)
-        seed_folder = _seed_folder(folder, seed)
-        trained = train(other, plan, seed_folder)
-        examiner = Examiner(other, plan)
-        asked = examiner.ask(TUNED, trained.model)
-        examiner.save(seed_folder, "tuned", asked)
-        difference = abs(examiner.filled(asked) - examiner.questions.truth)
-        errors[seed] = float(difference.mean())
-    spread = seed_spread(list(errors.values()))
-    by_seed = {str(seed): error for seed, error in errors.items()}
-    folder.write("evaluation/seeds.json", {"metric": "mae", "by_seed": by_seed, **spread})
-    listed = ", ".join(f"{error:.2f} (seed {seed})" for seed, error in errors.items())
-    print(f"seeds      error {spread['mean']:.2f} on average, standard deviation "
-          f"{spread['sd']:.2f} over {seeds} seeds: {listed}")  # fmt: skip
+        other, seed_folder = stage.with_seed(seed), folder_of(folder, seed)
+        if not stage.judged:
+            _train(other, plan, seed_folder)
+        elif not (seed_folder.path / ERROR).is_file():
+            # Only one model is in memory at a time: each is let go when its function ends.
+            _examine(other, plan, seed_folder)
+    if stage.judged and further_seeds(folder):
+        print(f"seeds      {write_spread(folder, stage.recipe.train.seed)}")
 
 
-def _next_seeds(stage: Stage, seeds: int) -> list[int]:
-    first = stage.recipe.train.seed
-    return list(range(first + 1, first + seeds))
+def _train(stage: Stage, plan: Plan, folder: RunFolder) -> None:
+    """Train into `folder`, from its newest checkpoint where it has one, unless that was done."""
+    if not folder.adapter.exists():
+        _trained(stage, plan, folder)
 
 
-def _seed_folder(folder: RunFolder, seed: int) -> RunFolder:
-    path = folder.path / "seeds" / f"seed-{seed}"
-    path.mkdir(parents=True)
-    return RunFolder(path)
+def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> PeftModel:
+    """The trained model of `folder`: loaded where the training had ended."""
+    if folder.adapter.exists():
+        return load_model(stage, plan, folder.adapter)
+    checkpoint = folder.newest_checkpoint()
+    if checkpoint:
+        print(f"resume     {checkpoint}")
+    return train(stage, plan, folder, checkpoint).model
 
 
-def go_on(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path) -> None:
-    """Train from `checkpoint` to the end, then judge."""
-    print(f"resume     {checkpoint}")
-    trained = train(stage, plan, folder, checkpoint)
-    if stage.judged:
-        evaluate(stage, plan, trained.model, folder)
+def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
+    """The answers of a further seed's model, and their mean absolute error."""
+    model = _trained(stage, plan, folder)
+    examiner = Examiner(stage, plan)
+    asked = examiner.ask(TUNED, model)
+    examiner.save(folder, "tuned", asked)
+    errors = abs(examiner.filled(asked) - examiner.questions.truth)
+    folder.write(ERROR, {"mae": float(errors.mean())})
 
 
 def judge(stage: Stage, plan: Plan, folder: RunFolder) -> dict[str, Any]:

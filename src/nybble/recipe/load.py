@@ -64,6 +64,7 @@ def load_recipe(source: str, overrides: list[str] | None = None) -> Recipe:
             raise InputError(f"There is no recipe file {source}.", "Check the path.")
         text = _read(path)
     else:
+        _check_no_suffix_forgotten(source)
         text = catalogue_text(source)
     return parse_recipe(text, source, overrides or [])
 
@@ -105,6 +106,15 @@ def _read(path: Path) -> str:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}.", "Save it as UTF-8.") from None
 
 
+def _check_no_suffix_forgotten(source: str) -> None:
+    """Point at a file that is called like `source`, where that is no built-in recipe's name."""
+    if source in catalogue_names():
+        return
+    for file in (f"{source}.yaml", f"{source}.yml", f"./{source}"):
+        if source and Path(file).is_file():
+            raise InputError(f"No recipe is called {source!r}.", f"Did you mean the file {file}?")
+
+
 def _override(fields: dict[Any, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not all(key.split(".")):
@@ -118,9 +128,12 @@ def _override(fields: dict[Any, Any], override: str) -> None:
         if not isinstance(fields, dict):
             raise InputError(f"Override {override!r}: {parent} has no fields.", "Check the key.")
     try:
-        fields[last] = yaml.safe_load(value)
+        parsed = yaml.safe_load(value)
     except _NOT_YAML:
-        fields[last] = value
+        parsed = value
+    # To YAML the template {title} is a mapping, from title to nothing.
+    is_template = isinstance(parsed, dict) and None in parsed.values()
+    fields[last] = value if is_template else parsed
 
 
 def _kind(value: Any) -> str:

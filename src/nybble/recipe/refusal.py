@@ -22,6 +22,7 @@ RENAMED = {
     "group_by_length": "nothing: rows of a step are always batched by length",
     "max_seq_length": "data.max_length",
     "lora_r": "lora.r",
+    "rank": "lora.r",
     "epochs": "train.num_train_epochs",
     "lr": "train.learning_rate",
 }

@@ -61,7 +61,9 @@ class DataPart(Part):
     validation: int | str = Field(200, description="rows taken from train, or a source")
     test: int | str = Field(500, description="rows taken from train, or a source")
     limit: int | None = Field(None, ge=1, description="take only the first rows")
-    format: Literal["auto", "prompt-completion", "messages"] = "auto"
+    format: Literal["auto", "prompt-completion", "messages", "sharegpt"] = Field(
+        "auto", description="how a row is read; auto looks at the columns of the first"
+    )
     prompt: str | None = Field(None, description="column, or template such as 'Task: {text}'")
     completion: str | None = Field(None, description="column, or template such as '{price:.0f}'")
     seed: int = Field(0, ge=0, description="of the split into train, validation and test")
@@ -85,11 +87,17 @@ class DataPart(Part):
 class LoraPart(Part):
     """The adapters."""
 
-    r: int = Field(16, ge=1, le=1024)
-    lora_alpha: float = Field(32, gt=0)
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: Literal["attention", "all-linear"] | list[str] = "all-linear"
-    variant: Literal["lora", "rslora"] = "lora"
+    r: int = Field(16, ge=1, le=1024, description="rank: width of the two thin matrices")
+    lora_alpha: float = Field(32, gt=0, description="the update is scaled by lora_alpha / r")
+    lora_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the adapter's input that is dropped in training"
+    )
+    target_modules: Literal["attention", "all-linear"] | list[str] = Field(
+        "all-linear", description="attention: q, k, v, o; all-linear: also the MLP; or module names"
+    )
+    variant: Literal["lora", "rslora"] = Field(
+        "lora", description="rslora scales by lora_alpha / sqrt(r)"
+    )
 
     @field_validator("target_modules")
     @classmethod
@@ -102,18 +110,20 @@ class LoraPart(Part):
 class TrainPart(Part):
     """The optimisation. Counts of steps under 1 are shares of all steps."""
 
-    num_train_epochs: float = Field(1.0, gt=0)
+    num_train_epochs: float = Field(1.0, gt=0, description="passes over the training rows")
     max_steps: int = Field(-1, ge=-1, description="stop after so many steps; -1: run all epochs")
     batch_size: int = Field(32, ge=1, description="rows per optimiser step")
-    learning_rate: float = Field(2e-4, gt=0, lt=1)
-    lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    learning_rate: float = Field(2e-4, gt=0, lt=1, description="of AdamW, after the warm-up")
+    lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = Field(
+        "linear", description="after the warm-up; linear and cosine fall to 0"
+    )
     warmup_steps: Steps = Field(0.03, description="steps, or a share of all when under 1")
-    weight_decay: float = Field(0.0, ge=0, lt=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    weight_decay: float = Field(0.0, ge=0, lt=1, description="of the adapters, by AdamW")
+    max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down to it")
     eval_steps: Steps = Field(0.25, description="validation loss so often; 0: only at the end")
     save_steps: Steps = Field(500, description="a checkpoint so often; 0: none")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
 
     @field_validator("max_steps")
     @classmethod
@@ -131,7 +141,7 @@ class EvaluatePart(Part):
     decode: Literal["greedy", "median"] = Field(
         "greedy", description="median: of the answer's distribution, best for absolute errors"
     )
-    max_new_tokens: int = Field(16, ge=1, le=4096)
+    max_new_tokens: int = Field(16, ge=1, le=4096, description="longest answer, in tokens")
     few_shot: int = Field(4, ge=0, le=64, description="examples in the fair baseline's prompt")
     extract: str = Field(
         "first", description="first or last number of the answer, or a regular expression"
@@ -140,8 +150,8 @@ class EvaluatePart(Part):
     floor: str | None = Field(None, description="column of the best possible guess, where known")
     green_within: float = Field(40.0, ge=0, description="absolute error that is green ...")
     green_share: float = Field(0.2, ge=0, description="... or relative error")
-    orange_within: float = Field(80.0, ge=0)
-    orange_share: float = Field(0.4, ge=0)
+    orange_within: float = Field(80.0, ge=0, description="absolute error that is orange ...")
+    orange_share: float = Field(0.4, ge=0, description="... or relative error; beyond is red")
 
     @field_validator("extract")
     @classmethod
@@ -165,7 +175,11 @@ class EvaluatePart(Part):
 class Recipe(Part):
     """A whole recipe. Only `name`, `model.base` and `data.train` have no default."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=80,
+        description="begins the name of the run's folder",
+    )
     summary: str = Field("", description="one line on what it does")
     model: ModelPart
     data: DataPart

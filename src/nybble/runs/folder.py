@@ -11,6 +11,8 @@ runs/NAME-TIME/
   evaluation/            predictions of each model, comparison.json
 """
 
+import contextlib
+import itertools
 import json
 import shutil
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from typing import Any
 
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
+
+RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,29 @@ class RunFolder:
 
     def newest_checkpoint(self) -> Path | None:
         """The checkpoint of the highest step, or None."""
-        found = [p for p in self.checkpoints.glob("checkpoint-*") if p.name[11:].isdigit()]
-        return max(found, key=lambda path: int(path.name[11:]), default=None)
+        return next(reversed(checkpoints_in(self.checkpoints)), None)
+
+    def way_on(self) -> str:
+        """What can be done after the work was stopped, in a sentence."""
+        checkpoint = self.newest_checkpoint()
+        if self.adapter.exists():
+            left = "the trained adapter"
+        elif checkpoint:
+            left = f"step {checkpoint.name[11:]}"
+        else:
+            return "It had no checkpoint yet (train.save_steps), so nothing is left of it."
+        return f"`nybble resume {self.path}` goes on from {left}."
 
     def discard_if_empty_handed(self) -> None:
         """Remove a folder that holds nothing to resume from and no adapter."""
         if self.newest_checkpoint() is None and not self.adapter.exists():
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, in the order of their steps."""
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[11:]))
 
 
 def check_output(output: Path | None, replace: bool) -> None:
@@ -82,6 +102,7 @@ def check_output(output: Path | None, replace: bool) -> None:
     With `replace`, a folder is taken only when a run left it: it has a recipe.yaml.
     """
     if output is None:
+        check_not_below_file(RUNS / "new")
         return
     check_not_below_file(output)
     if not output.exists():
@@ -112,12 +133,22 @@ def create_run_folder(name: str, output: Path | None, replace: bool, recipe: str
     """Make `output`, or runs/NAME-TIME, with its recipe.yaml in it."""
     check_output(output, replace)
     if output is None:
-        output = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+        output = _claimed(RUNS / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
     elif output.exists():
         shutil.rmtree(output)
     folder = RunFolder(output)
     write_text(folder.recipe, recipe)
     return folder
+
+
+def _claimed(path: Path) -> Path:
+    """Make the folder `path`, or PATH-2, PATH-3, ... where other runs of this second were first."""
+    for number in itertools.count(1):
+        free = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            free.mkdir(parents=True)
+            return free
+    raise AssertionError
 
 
 def open_run_folder(path: Path) -> RunFolder:

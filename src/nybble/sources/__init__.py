@@ -3,11 +3,12 @@
 from nybble.sources.datasets_hub import fetch_dataset
 from nybble.sources.fetch import fetch, load_rows
 from nybble.sources.models import check_adapter, check_model, locate_adapter, locate_model
-from nybble.sources.reference import Reference, parse_reference
+from nybble.sources.reference import Reference, absolute, parse_reference
 from nybble.sources.rows import read_rows
 
 __all__ = [
     "Reference",
+    "absolute",
     "check_adapter",
     "check_model",
     "fetch",

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from nybble.mini.catalogue import catalogue
+from nybble.mini.chats import chats
+from nybble.mini.functions import functions
+from nybble.mini.style import style
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 from nybble.sources.datasets_hub import fetch_dataset, locate_dataset
@@ -16,7 +19,12 @@ BUNDLED_ROWS = 20_000
 
 # `model.revision` is the base model's: an adapter has commits of its own.
 _ADAPTER_REVISION = "main"
-_BUNDLED: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {"catalogue": catalogue}
+_BUNDLED: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {
+    "catalogue": catalogue,
+    "functions": functions,
+    "chats": chats,
+    "python-style": style,
+}
 
 
 def load_rows(source: str, revision: str, limit: int | None) -> list[dict[str, Any]]:

@@ -56,6 +56,12 @@ def parse_reference(text: str) -> Reference:
     return _hub(text, text)
 
 
+def absolute(text: str) -> str:
+    """`text`, made absolute where it is a path: it then names the same from every folder."""
+    reference = parse_reference(text)
+    return os.path.abspath(reference.name) if reference.kind == "path" else text  # noqa: PTH100
+
+
 def _hub(name: str, text: str) -> Reference:
     match = _HUB.fullmatch(name)
     if match is None:

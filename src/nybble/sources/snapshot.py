@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from nybble.runs.errors import InputError
+from nybble.runs.secrets import masked
 from nybble.sources.hub_errors import hub_errors
 
 
@@ -33,3 +35,23 @@ def snapshot(
                 ignore_patterns=list(never),
             )
         )
+
+
+def cached_snapshot(name: str, revision: str) -> Path:
+    """The folder of the model repository `name` in the Hub's cache, whatever of it is there.
+
+    Raises `InputError` when nothing of it was ever downloaded at `revision`. Read from the cache's
+    documented layout: `snapshot_download` refuses to name a folder that is not complete.
+    """
+    from huggingface_hub import constants
+
+    cached = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+    branch = cached / "refs" / revision
+    commit = branch.read_text(encoding="utf-8").strip() if branch.is_file() else revision
+    folder = cached / "snapshots" / commit
+    if not commit or not folder.is_dir():
+        raise InputError(
+            f"The model {name} at {masked(revision)} is not on this disk.",
+            "`nybble fetch RECIPE` downloads what a recipe names; or name a local folder.",
+        )
+    return folder

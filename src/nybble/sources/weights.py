@@ -22,8 +22,11 @@ _LENGTH = struct.Struct("<Q")
 _LFS_POINTER = b"version https://git-lfs"
 
 
-def check_safetensors(path: Path) -> None:
-    """Raise `InputError` when `path` is not a whole safetensors file, naming both sizes."""
+def check_safetensors(path: Path) -> int:
+    """The number of tensors in `path`.
+
+    Raises `InputError` when it is not a whole safetensors file, naming both sizes.
+    """
     check_not_pointer(path)
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -41,23 +44,25 @@ def check_safetensors(path: Path) -> None:
             f"ends at {expected:,}.",
             AGAIN,
         )
-    expected = _LENGTH.size + header_bytes + _data_bytes(path, header)
+    ends = _tensor_ends(path, header)
+    expected = _LENGTH.size + header_bytes + max(ends, default=0)
     if size != expected:
         wrong = "cut off" if size < expected else "corrupt"
         raise InputError(
             f"{path} is {wrong}: its header asks for {expected:,} bytes, the file has {size:,}.",
             AGAIN,
         )
+    return len(ends)
 
 
-def _data_bytes(path: Path, header: bytes) -> int:
-    """Where the last tensor ends, in bytes after the header."""
+def _tensor_ends(path: Path, header: bytes) -> list[int]:
+    """Where each tensor ends, in bytes after the header."""
     try:
         entries: dict[str, Any] = json.loads(header)
         offsets = [
             entry["data_offsets"] for name, entry in entries.items() if name != "__metadata__"
         ]
-        return max((_end(begin, end) for begin, end in offsets), default=0)
+        return [_end(begin, end) for begin, end in offsets]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path} is corrupt: its header cannot be read.", AGAIN) from None
 

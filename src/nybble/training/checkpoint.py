@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from nybble.model.adapters import ADAPTER, in_fp32, trainable_parameters
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError
+from nybble.runs.folder import checkpoints_in
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
@@ -68,8 +69,7 @@ def save_checkpoint(
         save_adapter(model, scratch, base)
         save_file(_optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
         write_json(scratch / "trainer_state.json", asdict(state))
-    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
-    for old in found[:-keep]:
+    for old in checkpoints_in(checkpoints)[:-keep]:
         shutil.rmtree(old)
     return target
 

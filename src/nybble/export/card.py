@@ -1,0 +1,187 @@
+"""The model card: what was trained on what, how it was judged, and how to load it.
+
+Everything in it is from the run's folder. Every measured number stands with its n and its interval;
+names of local files lose their folders, and what looks like a token is masked.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nybble.evaluation import verdict
+from nybble.export.snippet import Source, decoder, loading_snippet
+from nybble.recipe import Recipe, dump_recipe
+from nybble.report.terminal import TITLES, interval_text
+from nybble.runs.folder import RunFolder
+from nybble.runs.secrets import masked
+from nybble.sources import parse_reference
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!$])")
+
+
+def write_card(
+    folder: RunFolder, recipe: Recipe, name: str, merge_report: dict[str, Any] | None = None
+) -> str:
+    """The card as Markdown, for an adapter or model that is loaded by `name`.
+
+    With `merge_report` (what merge.json holds) it is the merged model's. Raises `InputError` when
+    the run lacks plan.json or environment.json.
+    """
+    public = public_recipe(recipe)
+    sections = [
+        _front_matter(recipe, merge_report is not None),
+        f"# {escaped(recipe.name)}",
+        escaped(recipe.summary) if recipe.summary else "",
+        _trained(folder, recipe, public),
+        _results(folder, recipe),
+        _merged(merge_report) if merge_report else "",
+        _usage(folder, recipe, public, name, merge_report),
+        f"## Recipe\n\n{_fenced(dump_recipe(public), 'yaml')}",
+        _versions(folder),
+    ]
+    return masked("\n\n".join(section for section in sections if section) + "\n")
+
+
+def public_recipe(recipe: Recipe) -> Recipe:
+    """`recipe` with local paths cut down to the last name: folders say who trained it, and where"""
+    fields = recipe.model_dump()
+    for part, keys in (
+        ("model", ("base", "adapter")),
+        ("data", ("train", "validation", "test")),
+    ):
+        for key in keys:
+            value = fields[part][key]
+            if isinstance(value, str) and _is_path(value):
+                fields[part][key] = Path(value).name or "local"
+    return Recipe.model_validate(fields)
+
+
+def escaped(text: str) -> str:
+    """`text` as Markdown that shows it as it is, on one line."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace(
+        "\\>", "&gt;"
+    )  # fmt: skip
+
+
+def _is_path(reference: str) -> bool:
+    return parse_reference(reference).kind == "path"
+
+
+def _hub_name(reference: str | int | None) -> str | None:
+    """owner/name of what is on the Hub; None for anything else."""
+    if not isinstance(reference, str):
+        return None
+    parsed = parse_reference(reference)
+    return parsed.name if parsed.kind == "hub" else None
+
+
+def _front_matter(recipe: Recipe, merged: bool) -> str:
+    """What the Hub reads. A licence is not ours to choose: the Hub asks for it."""
+    data = recipe.data
+    sources = [data.train, data.validation, data.test]
+    datasets = list(dict.fromkeys(name for name in map(_hub_name, sources) if name))
+    base = _hub_name(recipe.model.base)
+    quantised = [] if recipe.model.quantization == "none" else ["qlora"]
+    fields: dict[str, Any] = {
+        **({"base_model": base} if base else {}),
+        "library_name": "transformers" if merged else "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["nybble", "lora", *quantised],
+        **({"datasets": datasets} if datasets else {}),
+    }
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---"
+
+
+def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
+    lora, train = recipe.lora, recipe.train
+    kept = "in NF4 (4 bits)" if recipe.model.quantization == "nf4" else "unquantised"
+    named = lora.target_modules
+    targets = named if isinstance(named, str) else ", ".join(named)
+    text = (
+        f"LoRA adapters (r = {lora.r}, lora_alpha = {lora.lora_alpha:g}, {escaped(lora.variant)}, "
+        f"on {escaped(targets)}) for {escaped(public.model.base)}, kept {kept} in training, with "
+        f"{train.batch_size} rows per step at a learning rate of {train.learning_rate:g}."
+    )
+    if (folder.path / "data" / "audit.json").is_file():
+        audit = folder.read("data/audit.json")
+        epochs = f"{train.num_train_epochs:g} epoch{'' if train.num_train_epochs == 1 else 's'}"
+        text += (
+            f"\n\nTrained on {audit['rows']['train']:,} rows of {escaped(public.data.train)}: "
+            f"{audit['tokens']['train']:,} tokens an epoch, {audit['scored_tokens']['train']:,} of "
+            f"them scored, for {epochs}"
+            + (f" or at most {train.max_steps:,} steps" if train.max_steps > 0 else "")
+            + "."
+        )
+    return f"## Training\n\n{text}"
+
+
+def _results(folder: RunFolder, recipe: Recipe) -> str:
+    if not folder.comparison.is_file():
+        return "## Results\n\nThis run was not judged: no held-out rows were asked."
+    comparison = folder.read("evaluation/comparison.json")
+    title = TITLES.get(comparison["metric"], comparison["metric"])
+    n = comparison["n"]
+    lines = [
+        f"{escaped(title)} on the same {n:,} held-out rows, 95% intervals, differences paired; "
+        f"answers decoded by {decoder(folder, recipe)}.",
+        "",
+        "| | value | tuned minus this | n |",
+        "|---|---|---|---|",
+        f"| **{escaped(comparison['tuned_name'])}** | {_cell(comparison['tuned'])} | | {n:,} |",
+    ]
+    others = {comparison["baseline_name"]: comparison["baseline"]} | comparison["references"]
+    for name, value in others.items():
+        difference = value.get("difference", comparison["difference"])
+        lines.append(f"| {escaped(name)} | {_cell(value)} | {_cell(difference)} | {n:,} |")
+    reads = comparison.get("test_reads")
+    times = "once" if reads == 1 else f"{reads} times"
+    read = f"\n\nThe test rows of this run have been read {times}." if reads else ""
+    return "## Results\n\n" + "\n".join(lines) + f"\n\n{escaped(verdict(comparison))}{read}"
+
+
+def _cell(interval: dict[str, float]) -> str:
+    return escaped(interval_text(interval))
+
+
+def _merged(report: dict[str, Any]) -> str:
+    kl = report["kl_nats"]
+    return (
+        "## Merged\n\n"
+        f"Weights are {report['dtype']}(dequantised base + adapter). Checked against the adapter "
+        f"on its quantised base: {report['texts_equal']:,} of {report['n']:,} greedy texts are "
+        f"equal, and the next token's distribution differs by a KL of {kl['value']:.2g} nats (95% "
+        f"interval {kl['low']:.2g} to {kl['high']:.2g}, n = {report['n']:,})."
+    )
+
+
+def _usage(
+    folder: RunFolder,
+    recipe: Recipe,
+    public: Recipe,
+    name: str,
+    merge_report: dict[str, Any] | None,
+) -> str:
+    base = repr(_hub_name(recipe.model.base) or public.model.base)
+    if recipe.model.base.startswith("bundled:"):
+        base = f"locate_model({recipe.model.base!r}, 'main')"
+    if merge_report:
+        source = Source(None, name, merge_report["dtype"])
+    else:
+        source = Source(base, name, folder.read("plan.json")["compute_dtype"])
+    return f"## Use\n\n{_fenced(loading_snippet(folder, recipe, source), 'python')}"
+
+
+def _versions(folder: RunFolder) -> str:
+    environment = folder.read("environment.json")
+    packages = {"python": environment["python"], **environment["packages"]}
+    listed = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
+    return f"## Versions\n\n{escaped(listed)}; trained on {escaped(environment['device'])}."
+
+
+def _fenced(text: str, language: str) -> str:
+    """A code block whose fence is longer than any in the text."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

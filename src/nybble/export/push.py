@@ -1,0 +1,162 @@
+"""Uploading a run's adapter or merged model, with its card, to the Hugging Face Hub.
+
+The token is huggingface_hub's: HF_TOKEN, or the one that `hf auth login` left. It is never shown.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nybble.export.card import public_recipe, write_card
+from nybble.recipe import Recipe
+from nybble.runs.atomic import write_json, write_text
+from nybble.runs.errors import InputError
+from nybble.runs.folder import RunFolder
+from nybble.runs.secrets import masked
+from nybble.sources import check_adapter, check_model, parse_reference
+from nybble.sources.hub_errors import refused
+
+_CONFIG = "adapter_config.json"
+_TOKENS = "https://huggingface.co/settings/tokens"
+# merge.json names local paths; the card says what it says.
+_KEPT_BACK = ("merge.json", "README.md")
+
+
+def push(
+    folder: RunFolder, recipe: Recipe, to: str, merged: bool, private: bool, revision: str
+) -> str:
+    """Upload to the repository `to` (owner/name), made when it is not there; gives its address.
+
+    Raises `InputError` when there is nothing to upload, without a token, when the Hub does not let
+    this token write there, when the repository is public and `private` was meant, and when the Hub
+    cannot be reached.
+    """
+    check_name(to)
+    upload, report = what_to_push(folder, merged)
+    card = write_card(folder, recipe, to, report)
+    from huggingface_hub import HfApi, get_token
+
+    if get_token() is None:
+        raise InputError(
+            "There is no Hugging Face token on this machine.",
+            f"Log in with `hf auth login` or set HF_TOKEN; make one with write access on {_TOKENS}",
+        )
+    api = HfApi()
+    with _staged(upload, card, recipe) as staged, _push_errors(to, revision):
+        address = str(api.create_repo(to, private=private, exist_ok=True))
+        if private and api.repo_info(to).private is False:
+            raise InputError(
+                f"The repository {to} is there already, and public.",
+                "Say --public to push to it all the same, or choose another name.",
+            )
+        if revision != "main":
+            api.create_branch(to, branch=revision, exist_ok=True)
+        api.upload_folder(
+            repo_id=to,
+            folder_path=staged,
+            revision=revision,
+            commit_message=f"{'Merged model' if merged else 'Adapter'} of {recipe.name}, by Nybble",
+        )
+    return address
+
+
+def check_name(to: str) -> None:
+    """Raise `InputError` unless `to` is spelled owner/name."""
+    try:
+        reference = parse_reference(f"hub:{to}")
+    except InputError:
+        reference = None
+    if reference is None or reference.name != to:
+        raise InputError(f"{to!r} is not the name of a repository.", "Write it as owner/name.")
+
+
+def what_to_push(folder: RunFolder, merged: bool) -> tuple[Path, dict[str, Any] | None]:
+    """The folder to upload, and the merged model's report. Raises `InputError` for none."""
+    if not merged:
+        if not folder.adapter.exists():
+            raise InputError(
+                f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`."
+            )
+        check_adapter(folder.adapter)
+        return folder.adapter, None
+    path = folder.path / "merged"
+    if not (path / "merge.json").is_file():
+        raise InputError(
+            f"{folder.path} has no merged model.", f"Make it with `nybble merge {folder.path}`."
+        )
+    check_model(path)
+    return path, json.loads((path / "merge.json").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _staged(source: Path, card: str, recipe: Recipe) -> Iterator[Path]:
+    """A folder of links to the files of `source`, with the card, and no path of this machine."""
+    with tempfile.TemporaryDirectory(prefix="nybble-push-") as name:
+        staged = Path(name)
+        for path in source.iterdir():
+            if path.is_file() and path.name not in (*_KEPT_BACK, _CONFIG):
+                (staged / path.name).symlink_to(path.absolute())
+        if (source / _CONFIG).is_file():
+            config = json.loads((source / _CONFIG).read_text(encoding="utf-8"))
+            config["base_model_name_or_path"] = public_recipe(recipe).model.base
+            write_json(staged / _CONFIG, config)
+        write_text(staged / "README.md", card)
+        yield staged
+
+
+@contextmanager
+def _push_errors(to: str, revision: str) -> Iterator[None]:
+    """The Hub's refusals of an upload as `InputError`s; all others pass."""
+    from huggingface_hub import errors as hub
+
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        status = error.response.status_code if isinstance(error, hub.HfHubHTTPError) else None
+        known = _not_written(status, error, to) or refused(error, to, revision, "model")
+        if known is None:
+            raise
+        # The original would show the request's headers: `from None` keeps them out.
+        raise known from None
+
+
+def _not_written(status: int | None, error: Exception, to: str) -> InputError | None:
+    from huggingface_hub import errors as hub
+
+    owner = to.partition("/")[0]
+    if isinstance(error, hub.OfflineModeIsEnabled):
+        return InputError("HF_HUB_OFFLINE forbids to push.", "Unset HF_HUB_OFFLINE.")
+    if status == 401:
+        return InputError(
+            f"The Hub does not accept your token for {to}.",
+            "It may have expired: log in again with `hf auth login`, or set another HF_TOKEN.",
+        )
+    if status == 403:
+        return InputError(
+            f"Your token may not write to {to}: {_reason(error)}",
+            f"Push to a name of your own instead of {owner}/..., or give the token write access "
+            f"on {_TOKENS}",
+        )
+    if status is None and isinstance(error, ConnectionError | TimeoutError):
+        return _unreachable(to)
+    if type(error).__module__.partition(".")[0] in ("httpx", "httpx2") and status is None:
+        return _unreachable(to)
+    return None
+
+
+def _unreachable(to: str) -> InputError:
+    return InputError(
+        f"The Hub could not be reached to push {to}.",
+        "Check the network, then push again: what was uploaded already is not sent twice.",
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What the server said, on one line, masked."""
+    message = getattr(error, "server_message", None) or "the Hub answered 403"
+    return masked(" ".join(str(message).split())).rstrip(".") + "."

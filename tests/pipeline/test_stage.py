@@ -1,0 +1,88 @@
+"""What is refused or known before a weight is loaded."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nybble.pipeline.stage import Stage, make_stage
+from nybble.recipe.load import parse_recipe
+from nybble.runs.errors import InputError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def model(tmp_path: Path, stage: Stage):
+    """Makes a copy of the bundled model that reads fewer tokens."""
+
+    def make(context: int) -> Path:
+        folder = tmp_path / "owner" / "model"
+        shutil.copytree(stage.model_folder, folder)
+        config = json.loads((folder / "config.json").read_text())
+        config["max_position_embeddings"] = context
+        (folder / "config.json").write_text(json.dumps(config))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def recipe(tmp_path: Path):
+    def make(base: object, *overrides: str):
+        rows = [{"title": f"Lamp number {n}", "price": n % 90} for n in range(1, 41)]
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        text = (
+            f"name: a\nmodel: {{base: {base}}}\n"
+            f"data: {{train: {path}, validation: 5, test: 5, prompt: title, completion: price}}\n"
+            "evaluate: {task: number}\n"
+        )
+        return parse_recipe(text, "s", list(overrides))
+
+    return make
+
+
+def test_rows_longer_than_the_model_reads_are_refused(model, recipe):
+    with pytest.raises(InputError, match="reads at most 6") as caught:
+        make_stage(recipe(model(6)))
+    assert "data.max_length" in caught.value.fix
+
+
+def test_examples_that_do_not_fit_the_context_are_refused(model, recipe):
+    folder = model(24)
+    with pytest.raises(InputError, match="reads at most 24") as caught:
+        make_stage(recipe(folder))
+    assert "evaluate.few_shot" in caught.value.fix
+    make_stage(recipe(folder, "evaluate.few_shot=0", "evaluate.max_new_tokens=4"))
+    make_stage(recipe(folder, "evaluate.size=0"))
+
+
+def test_an_adapter_names_a_base_that_plain_peft_can_load(model, recipe, monkeypatch):
+    folder = model(1024)
+    monkeypatch.setenv("HOME", str(folder.parents[1]))
+    monkeypatch.chdir(folder.parents[1])
+    for base in (folder, "owner/model", "./owner/model", "~/owner/model"):
+        assert make_stage(recipe(base)).base_reference == str(folder.resolve())
+
+
+@pytest.mark.parametrize("base", ["hub:owner/other", "owner/other"])
+def test_an_adapter_names_the_repository_of_its_base(stage: Stage, base):
+    from dataclasses import replace
+
+    named = stage.recipe.model.model_copy(update={"base": base})
+    other = replace(stage, recipe=stage.recipe.model_copy(update={"model": named}))
+    assert other.base_reference == "owner/other"
+
+
+def test_examples_are_drawn_from_rows_that_are_trained_on(recipe, tmp_path):
+    made = recipe("bundled:mini", "data.allow_drops=true", "data.max_length=12")
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        for number in range(20):
+            file.write(json.dumps({"title": "word " * 30, "price": number}) + "\n")
+    stage = make_stage(made.model_copy(update={"evaluate": made.evaluate.model_copy(
+        update={"few_shot": 16})}))  # fmt: skip
+    trained = {row.number for row in stage.prepared.train}
+    assert {shot.number for shot in stage.shots} <= trained
+    assert len(stage.shots) == 16
