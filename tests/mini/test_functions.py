@@ -130,7 +130,8 @@ def test_the_task_tells_the_name_and_every_step_in_order():
         opening = f"Write a function {call(row['test_list'][0])[0]} that "
         assert row["text"].startswith(opening)
         told = row["text"].removeprefix(opening).removesuffix(".")
-        told = told.replace(", and then ", ", then ").split(", then ")
+        assert f'"""It {told}."""' in row["code"]
+        told = told.split(", and ")
         steps = steps_of(row)
         for (name, k), task in zip(steps, told, strict=True):
             assert task in [t.replace("{k}", str(k)) for t in tasks[name]]

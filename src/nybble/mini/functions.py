@@ -1,10 +1,10 @@
 '''`bundled:functions`: small Python tasks with tests, in a house style.
 
 Every task chains two or three operations of `operations.py`; the bundled model was pre-trained on
-functions of one. The house style is new to it too: a docstring that tells the steps, and a line for
-each of them, named after it, the last one `result`.
+functions of one. The house style is new to it too: a docstring that repeats the task, and a line
+for each step, named after it, the last one `result`.
 
-    Write a function total that keeps the even numbers, then adds up the list.
+    Write a function total that keeps the even numbers, and adds up the list.
 
     def total(items):
         """It keeps the even numbers, and adds up the list."""
@@ -20,8 +20,6 @@ from typing import Any
 from nybble.mini.operations import NUMBER, NUMBERS, OPERATIONS, WORD, Operation
 
 STEPS, STEPS_SHARE = (2, 3), (60, 40)
-OPENING = "Write a function {name} that {task}."
-JOINS = (", then ", ", and then ")
 CASES, ATTEMPTS = 3, 4
 _SYLLABLES = ("an", "be", "cor", "dim", "el", "fo", "gra", "hu", "in", "lo", "ma", "ne", "sto")
 
@@ -68,12 +66,17 @@ def outcome(steps: Steps, argument: Any) -> Any:
     return argument
 
 
+def task_of(steps: Steps) -> str:
+    """What the function has to do, step by step."""
+    return ", and ".join(step.task for step in steps)
+
+
 def function_code(steps: Steps) -> str:
     """The function in the house style, named after its last step."""
     value = steps[0].takes
     lines = [
         f"def {steps[-1].name}({value}):",
-        f'    """It {", and ".join(step.task for step in steps)}."""',
+        f'    """It {task_of(steps)}."""',
     ]
     for step in steps:
         name = "result" if step is steps[-1] else step.name
@@ -118,10 +121,10 @@ def functions(rows: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         if cases is None:
             continue
         seen.add(code)
-        name, task = steps[-1].name, rng.choice(JOINS).join(step.task for step in steps)
+        name = steps[-1].name
         yield {
             "task_id": len(seen),
-            "text": OPENING.format(name=name, task=task),
+            "text": f"Write a function {name} that {task_of(steps)}.",
             "code": code,
             "test_list": [f"assert {name}({c!r}) == {outcome(steps, c)!r}" for c in cases],
             "test_setup_code": "",
