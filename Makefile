@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPAT := .venv-compat
+PEERS := .venv-peers
 
 # Two test processes on two cores: more threads than cores would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+pytest = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: install demo test check bench compat
+.PHONY: install demo test check exhaustive bench compat peers
 
 install: $(VENV)/installed
 
@@ -25,20 +26,33 @@ demo: install
 	@$(BIN)/nybble run price-demo --output runs/demo --replace
 
 test: install
-	@$(PYTEST)
+	@$(call pytest,$(VENV))
 
 check: install
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(PYTEST) -m "not slow"
+	@$(call pytest,$(VENV)) -m "not slow" --hypothesis-profile=fast
+
+# What `make test` does with a tenth of the conversations: every chat template against an oracle.
+exhaustive: install
+	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness
 
 bench: install
 	@$(BIN)/python benchmarks/cpu_step.py
+	@$(BIN)/python benchmarks/data.py
+
+# TRL, which `make bench` times beside Nybble, in an environment of its own.
+peers: $(PEERS)/installed
+
+$(PEERS)/installed: requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r requirements-peers.txt
+	@touch $@
 
 # The tests with the oldest transformers that is supported, in an environment of their own.
 compat: $(COMPAT)/installed
-	@OMP_NUM_THREADS=1 $(COMPAT)/bin/python -m pytest -n 2 --dist loadfile
+	@$(call pytest,$(COMPAT))
 
 $(COMPAT)/installed: requirements.lock requirements-compat.txt pyproject.toml
 	$(PYTHON) -m venv $(COMPAT)

@@ -14,7 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nybble.recipe.row_parts import RowRange, Truncation
 from nybble.recipe.schema import Recipe
+from nybble.recipe.train_source import TrainSource
 
 PAGE = Path(__file__).with_name("recipes.md")
 HEAD = """\
@@ -81,7 +83,9 @@ def kinds(annotation: Any) -> list[str]:
     if origin in (typing.Union, types.UnionType):
         return [kind for argument in arguments for kind in kinds(argument)]
     if origin is list:
-        return ["a list"]
+        return ["a list" if arguments[0] is str else " ".join(["a list of", *kinds(arguments[0])])]
+    if origin is dict:
+        return ["a mapping of names"]
     if origin is typing.Annotated:
         return kinds(arguments[0])
     names = {
@@ -90,6 +94,9 @@ def kinds(annotation: Any) -> list[str]:
         float: "a number",
         bool: "`true` or `false`",
         datetime.date: "a date such as `2026-11-22`",
+        RowRange: "`{column, first, last}`",
+        Truncation: "`{field, max_tokens}`",
+        TrainSource: "`{source, weight, format, columns, prompt, completion, test_completion}`",
     }
     return ["`null`" if annotation is type(None) else names[annotation]]
 
@@ -102,6 +109,8 @@ def written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return value or '""'
+    if isinstance(value, dict) and not value:
+        return "{}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -5,7 +5,19 @@ from hypothesis import settings
 
 # How long an example takes says nothing about whether it is right.
 settings.register_profile("nybble", deadline=None)
+# `make check` asks for this one: enough to notice, not to search.
+settings.register_profile("fast", deadline=None, max_examples=20)
+# `make exhaustive` asks for this one.
+settings.register_profile("exhaustive", deadline=None, max_examples=1000)
 settings.load_profile("nybble")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Tests neither find nor leave prepared rows in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NYBBLE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -80,3 +80,10 @@ def model(work):
         return str(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mini_tokenizer():
+    from nybble.data.tokenizer import load_tokenizer
+
+    return load_tokenizer(BUNDLED)

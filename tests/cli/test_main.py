@@ -26,6 +26,7 @@ VERBS = (
     "recipes",
     "doctor",
 )
+DATA_VERBS = ("prepare", "show", "stats", "push")
 
 
 def test_help_lists_every_verb(nybble):
@@ -34,7 +35,7 @@ def test_help_lists_every_verb(nybble):
     assert [verb for verb in VERBS if f" {verb} " not in result.stdout] == []
 
 
-@pytest.mark.parametrize("verb", [*((v,) for v in VERBS), ("data", "prepare")])
+@pytest.mark.parametrize("verb", [*((v,) for v in VERBS), *(("data", v) for v in DATA_VERBS)])
 def test_every_verb_has_help_with_an_example(nybble, verb):
     result = nybble(*verb, "--help")
     assert result.exit_code == 0
@@ -83,6 +84,42 @@ def test_errors_of_the_disk_are_two_lines(nybble, monkeypatch, number):
     assert "runs/demo/plan.json" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "fix"),
+    [
+        (["runn"], "No such command 'runn'. Did you mean 'run'?", "`nybble --help`"),
+        (["run"], "Missing argument", "`nybble run --help`"),
+        (["run", "price-demo", "--outptu", "x"], "No such option: --outptu", "nybble run"),
+        (["run", "price-demo", "--seeds", "0"], "'--seeds'", "`nybble run --help`"),
+        (["data", "prep"], "No such command 'prep'", "`nybble data --help`"),
+        (["resume", "a", "b"], "unexpected extra argument", "`nybble resume --help`"),
+    ],
+)
+def test_a_command_that_is_misspelled_is_two_lines(refused, arguments, message, fix):
+    told = refused(*arguments)
+    assert message in told.message and fix in told.fix
+
+
+def test_no_arguments_at_all_show_the_help(nybble):
+    assert "price-demo" in nybble().output
+    assert "prepare" in nybble("data").output
+
+
+def test_a_gpu_that_runs_out_of_memory_is_two_lines(nybble, monkeypatch):
+    class OutOfMemoryError(RuntimeError):
+        """Called as torch's is, which takes seconds to import."""
+
+    def fail(*_arguments):
+        raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+
+    monkeypatch.setattr(run_verb, "load_recipe", fail)
+    result = nybble("run", "price-demo")
+    assert result.exit_code == 1
+    message, fix = result.stderr.splitlines()
+    assert message == "The GPU is out of memory: 2.00 GiB more were asked for."
+    assert "data.max_length" in fix
+
+
 def test_an_error_that_nobody_expected_keeps_its_traceback(nybble, monkeypatch):
     def fail(*_arguments):
         raise ZeroDivisionError
@@ -110,7 +147,9 @@ def call(code, *arguments):
 import nybble
 import nybble.mini.catalogue
 call(0, "--help")
-call(0, "run", "--help")
+for verb in ("run", "evaluate", "report", "generate", "chat", "merge", "push", "verify", "inspect",
+             "doctor", "recipes"):
+    call(0, verb, "--help")
 call(0, "recipes")
 call(0, "inspect", "bundled:mini")
 call(0, "verify", "bundled:mini")
@@ -118,7 +157,7 @@ call(2, "generate", "nosuch", "x")
 call(2, "chat", "nosuch")
 call(0, "recipes", "--json")
 assert "bundled:mini" in call(0, "recipes", "price-demo").stdout
-for verb in (["run"], ["train"], ["fetch"], ["data", "prepare"]):
+for verb in (["run"], ["train"], ["fetch"], *(["data", v] for v in ("prepare", "show", "stats"))):
     call(2, *verb, "nosuch")
     call(2, *verb, "nowhere.yaml")
     call(2, *verb, "list.yaml")
@@ -130,6 +169,12 @@ for verb in ("run", "train"):
     call(2, verb, "price-demo", "--output", ".", "--replace")
 call(2, "data", "prepare", "price-demo", "--output", ".")
 call(2, "resume", ".")
+call(2, "merge", ".")
+call(2, "report", ".")
+call(2, "push", ".", "--to", "me/x")
+call(2, "inspect", "price-dem")
+call(2, "verify", "./nowhere")
+call(2, "doctor", "--what")
 call(2, "evaluate", ".")
 heavy = {"torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate", "sklearn"}
 print(sorted(heavy & set(sys.modules)))

@@ -1,4 +1,5 @@
 import shutil
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,10 @@ class CharacterTokenizer:
     def __init__(self, chat_template=TEMPLATE, adds=(BOS_ID,)):
         self.chat_template = chat_template
         self.adds = list(adds)
+        self.added_tokens_decoder = {
+            BOS_ID: SimpleNamespace(content=BOS, special=True),
+            EOS_ID: SimpleNamespace(content=EOS, special=True),
+        }
 
     def ids(self, text):
         special = {BOS: BOS_ID, EOS: EOS_ID}
@@ -35,21 +40,29 @@ class CharacterTokenizer:
     def text(self, ids):
         return "".join({BOS_ID: BOS, EOS_ID: EOS}.get(i) or chr(i - 10) for i in ids)
 
+    def decode(self, ids):
+        return self.text(ids)
+
     def __call__(self, texts, add_special_tokens=True):
         if not texts:
             raise IndexError("transformers' tokenizers do not take an empty batch")
         added = self.adds if add_special_tokens else []
         return SimpleNamespace(input_ids=[[*added, *self.ids(text)] for text in texts])
 
-    def apply_chat_template(self, messages, tokenize, add_generation_prompt):
+    def apply_chat_template(self, messages, tokenize, add_generation_prompt, tools=None):
         assert not tokenize
-        return jinja2.Template(self.chat_template).render(
+        return _compiled(self.chat_template).render(
             messages=messages,
             add_generation_prompt=add_generation_prompt,
             bos_token=BOS,
             eos_token=EOS,
             raise_exception=_refuse,
         )
+
+
+@lru_cache
+def _compiled(template):
+    return jinja2.Template(template)
 
 
 def _refuse(message):

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from nybble.data.corpus import read_splits
 from nybble.data.examples import Conversation, Pair
-from nybble.data.prepare import Drop, Prepared, prepare, read_splits, write_prepared
+from nybble.data.prepare import Drop, Prepared, prepare, write_prepared
 from nybble.data.render import Renderer, TokenRow
 from nybble.data.split import Splits
+from nybble.data.store import write_store
 from nybble.recipe.load import parse_recipe
 from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
@@ -113,7 +115,7 @@ def test_the_audit_counts_rows_tokens_and_drops(renderer):
 
 def test_the_fingerprint_is_of_ids_masks_and_their_order():
     def fingerprint(*rows):
-        return Prepared(list(rows), [], Splits([], [], []), []).fingerprint
+        return Prepared(write_store(rows), write_store([]), Splits([], [], []), []).fingerprint
 
     one, two = TokenRow(1, [1, 2], [False, True], (1,)), TokenRow(2, [1, 3], [False, True], (1,))
     assert fingerprint(one, two) == fingerprint(one, two)
@@ -151,7 +153,7 @@ def test_splits_are_read_from_the_recipes_sources(tmp_path):
 def test_a_limit_takes_the_first_rows(tmp_path):
     train = write_rows(tmp_path / "train.jsonl", ROWS)
     splits = read_splits(recipe(train, "data.validation=2", "data.test=0", "data.limit=10"))
-    assert sorted(e.number for e in splits.train + splits.validation) == list(range(1, 11))
+    assert sorted(e.number for e in [*splits.train, *splits.validation]) == list(range(1, 11))
 
 
 def test_the_seed_of_the_recipe_draws_the_split(tmp_path):

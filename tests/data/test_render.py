@@ -1,12 +1,9 @@
-import datetime
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nybble.data.examples import Conversation, Pair
-from nybble.data.render import Renderer
-from nybble.data.tokenizer import load_tokenizer
+from nybble.data.render import Refused, Renderer
 from nybble.runs.errors import InputError
 
 # Some template's habits: QwQ and Qwen3 drop the thoughts of earlier turns, R1 trims every answer.
@@ -60,7 +57,7 @@ def by_hand(tokenizer, conversation: Conversation, score: str):
 @given(chat=CHATS, score=st.sampled_from(["completion", "last", "all"]))
 def test_what_is_scored_is_what_a_person_would_mark(character_tokenizer, chat, score):
     tokenizer = character_tokenizer()
-    (row,) = Renderer(tokenizer).chat_rows(chat, score, "s")
+    (row,) = Renderer(tokenizer).chat_rows([chat], score, "s")
     assert (row.input_ids, row.scored) == by_hand(tokenizer, chat, score)
     assert row.number == chat.number
 
@@ -74,7 +71,7 @@ def test_inference_prompts_are_the_beginning_of_training_rows(
     renderer = Renderer(tokenizer)
     places = [i for i, m in enumerate(chat.messages) if m["role"] == "assistant"]
     prompts = [renderer.chat_prompt_ids(chat.messages[:place], "s") for place in places]
-    rows = renderer.chat_rows(chat, score, "s")
+    rows = renderer.chat_rows([chat], score, "s")
     found = [row.input_ids[:length] for row in rows for length in row.prompt_lengths]
     assert found == (prompts if len(found) == len(prompts) else prompts[-1:])
     if score == "completion":
@@ -88,7 +85,7 @@ def test_inference_prompts_are_the_beginning_of_training_rows(
 @pytest.mark.parametrize("template", [FORGETS_THOUGHTS, OPENS_THOUGHTS])
 def test_where_a_template_breaks_the_law_every_answer_is_a_row(character_tokenizer, template):
     tokenizer = character_tokenizer(template)
-    rows = Renderer(tokenizer).chat_rows(THOUGHTFUL, "completion", "s")
+    rows = Renderer(tokenizer).chat_rows([THOUGHTFUL], "completion", "s")
     texts = [tokenizer.text(row.input_ids) for row in rows]
     assert texts == [
         "<bos>[user]2+2?<eos>[assistant]<think>\nadd\n</think>4<eos>",
@@ -115,9 +112,8 @@ def test_where_a_template_breaks_the_law_every_answer_is_a_row(character_tokeniz
 )
 def test_a_thought_that_the_prompt_opens_is_not_opened_again(character_tokenizer, answer, said):
     tokenizer = character_tokenizer(OPENS_THOUGHTS)
-    (row,) = Renderer(tokenizer).chat_rows(
-        chat(("user", "?"), ("assistant", answer)), "completion", "s"
-    )
+    talk = chat(("user", "?"), ("assistant", answer))
+    (row,) = Renderer(tokenizer).chat_rows([talk], "completion", "s")
     scored = [i for i, is_scored in zip(row.input_ids, row.scored, strict=True) if is_scored]
     assert tokenizer.text(scored) == f"{said}<eos>"
 
@@ -125,7 +121,7 @@ def test_a_thought_that_the_prompt_opens_is_not_opened_again(character_tokenizer
 def test_last_scores_the_last_answer_alone(character_tokenizer):
     tokenizer = character_tokenizer()
     talk = chat(("assistant", "one"), ("user", "?"), ("assistant", "two"), ("user", "bye"))
-    (row,) = Renderer(tokenizer).chat_rows(talk, "last", "s")
+    (row,) = Renderer(tokenizer).chat_rows([talk], "last", "s")
     scored = [i for i, is_scored in zip(row.input_ids, row.scored, strict=True) if is_scored]
     assert tokenizer.text(scored) == "two<eos>"
     assert "bye" not in tokenizer.text(row.input_ids)
@@ -186,201 +182,16 @@ def test_a_tokenizer_without_a_stop_token_is_refused(character_tokenizer):
 
 def test_a_conversation_needs_a_chat_template(character_tokenizer):
     with pytest.raises(InputError, match=r"^s: row 7 is a conversation, but the model has no chat"):
-        Renderer(character_tokenizer(None)).chat_rows(THOUGHTFUL, "completion", "s")
+        Renderer(character_tokenizer(None)).chat_rows([THOUGHTFUL], "completion", "s")
 
 
 def test_what_a_template_refuses_is_told_with_the_row(character_tokenizer):
     talk = chat(("user", "a"), ("user", "b"), ("assistant", "c"))
-    with pytest.raises(InputError, match=r"^s: row 7: the chat template refuses it: roles must"):
-        Renderer(character_tokenizer(NO_TWO_IN_A_ROW)).chat_rows(talk, "completion", "s")
-
-
-# The same laws with real tokenizers and the templates of real models.
-
-REAL = {
-    "mini": ("mini_tokenizer", None),
-    "llama-3.2": ("llama_tokenizer", None),
-    "qwen2.5": ("qwen_tokenizer", "Qwen-Qwen2.5-7B-Instruct"),
-    "qwen3": ("qwen_tokenizer", "Qwen-Qwen3-0.6B"),
-    "qwq": ("qwen_tokenizer", "Qwen-QwQ-32B"),
-    "r1": ("qwen_tokenizer", "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B"),
-}
-KEEP_THE_LAW = ["mini", "llama-3.2", "qwen2.5"]
-OPEN_THOUGHTS = ["qwq", "r1"]
-
-
-@pytest.fixture
-def renderer(request):
-    """The renderer of the case that a test is given as its parameter."""
-    fixture, template = REAL[request.param]
-    tokenizer = request.getfixturevalue(fixture)
-    if template:
-        folder = request.getfixturevalue("shared") / "chat_templates"
-        tokenizer.chat_template = (folder / f"{template}.jinja").read_text(encoding="utf-8")
-    return Renderer(tokenizer)
-
-
-def cases(names):
-    return pytest.mark.parametrize("renderer", names, indirect=True)
-
-
-def said(renderer, row):
-    return renderer.tokenizer.decode(
-        [i for i, is_scored in zip(row.input_ids, row.scored, strict=True) if is_scored]
-    )
-
-
-def check_law(renderer, talk):
-    """Every answer follows a prompt that is, id for id, what the library renders for inference."""
-    tokenizer = renderer.tokenizer
-    rows = renderer.chat_rows(talk, "completion", "s")
-    places = [i for i, m in enumerate(talk.messages) if m["role"] == "assistant"]
-    prompts = [
-        tokenizer.apply_chat_template(
-            list(talk.messages[:place]), add_generation_prompt=True, return_dict=False
-        )
-        for place in places
-    ]
-    assert [r.input_ids[:length] for r in rows for length in r.prompt_lengths] == prompts
-    for row in rows:
-        assert row.input_ids[-1] == tokenizer.eos_token_id
-        assert row.scored[-1]
-        assert not any(row.scored[: row.prompt_lengths[0]])
-        bos = tokenizer.bos_token_id
-        assert bos is None or row.input_ids.count(bos) == 1
-    return rows
-
-
-WORDS = st.text(st.sampled_from("ab Z9é漢🙂.,:\n\t'"), min_size=1, max_size=12)
-PLAIN_TALK = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=3).map(
-    lambda turns: chat(
-        ("system", "Be kind."), *(t for q, a in turns for t in (("user", q), ("assistant", a)))
-    )
-)
-
-
-@pytest.mark.slow
-@cases(REAL)
-def test_law_1_on_real_templates(renderer):
-    @settings(max_examples=25)
-    @given(PLAIN_TALK)
-    def law(talk):
-        check_law(renderer, talk)
-
-    law()
-
-
-@pytest.mark.slow
-@cases(REAL)
-def test_law_1_on_conversations_with_thoughts(renderer):
-    check_law(renderer, THOUGHTFUL)
-
-
-@pytest.mark.slow
-@cases(KEEP_THE_LAW)
-def test_a_whole_row_is_what_the_library_renders_up_to_the_last_stop(renderer):
-    @settings(max_examples=25)
-    @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=3))
-    def law(turns):
-        texts = [(f"q{q}?", f"a{a}!") for q, a in turns]
-        talk = chat(*(t for q, a in texts for t in (("user", q), ("assistant", a))))
-        ids = renderer.tokenizer.apply_chat_template(list(talk.messages), return_dict=False)
-        end = len(ids) - ids[::-1].index(renderer.stop_id)
-        (row,) = renderer.chat_rows(talk, "completion", "s")
-        assert row.input_ids == ids[:end]
-
-    law()
-
-
-@pytest.mark.slow
-@cases(KEEP_THE_LAW)
-@pytest.mark.parametrize("score", ["completion", "last", "all"])
-def test_scored_tokens_lie_in_the_characters_of_the_answers(renderer, score):
-    tokenizer = renderer.tokenizer
-    talk = chat(
-        ("system", "Be kind."), ("user", "What is 2+2?"), ("assistant", "It is four."),
-        ("user", "And 3+3?"), ("assistant", "That makes 6, of course."),
-    )  # fmt: skip
-    text = tokenizer.apply_chat_template(list(talk.messages), tokenize=False)
-    spans = []
-    for answer in ("It is four.", "That makes 6, of course."):
-        begin = text.index(answer)
-        spans.append((begin, begin + len(answer) + len(tokenizer.eos_token)))
-    spans = {"completion": spans, "last": spans[1:], "all": [(0, len(text))]}[score]
-    text = text[: spans[-1][1]] if score != "all" else text.rstrip("\n")
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    oracle = [
-        any(begin <= first and last <= end for begin, end in spans)
-        for first, last in encoded.offset_mapping
-    ]
-    (row,) = renderer.chat_rows(talk, score, "s")
-    assert row.input_ids == encoded.input_ids
-    assert row.scored == oracle
-
-
-@pytest.mark.slow
-@cases(["qwen3", "qwq", "r1"])
-def test_real_templates_that_forget_thoughts_give_a_row_an_answer(renderer):
-    rows = check_law(renderer, THOUGHTFUL)
-    assert len(rows) == 2
-    for row, answer in zip(rows, ("add\n</think>4", "add more\n</think>6"), strict=True):
-        text = renderer.tokenizer.decode(row.input_ids)
-        assert text.count("<think>") == 1
-        # Qwen3's template writes an empty line after a thought.
-        answered = said(renderer, row).removeprefix("<think>\n").replace("</think>\n\n", "</think>")
-        assert answered == answer + renderer.tokenizer.eos_token
-
-
-@pytest.mark.slow
-@cases(REAL)
-def test_last_is_one_row_with_the_last_answer_on_real_templates(renderer):
-    (row,) = renderer.chat_rows(THOUGHTFUL, "last", "s")
-    assert "add more" in said(renderer, row)
-    assert said(renderer, row).count(renderer.tokenizer.eos_token) == 1
-    (row,) = renderer.chat_rows(THOUGHTFUL, "all", "s")
-    assert all(row.scored)
-
-
-@pytest.mark.slow
-@cases(["mini", "llama-3.2", "qwen2.5"])
-def test_law_1_on_pairs_with_real_tokenizers(renderer):
-    tokenizer = renderer.tokenizer
-    bos = tokenizer.bos_token or ""
-
-    @settings(max_examples=25)
-    @given(pairs=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4), begins=st.booleans())
-    def law(pairs, begins):
-        texts = [(bos * begins + prompt, completion) for prompt, completion in pairs]
-        rows = renderer.pair_rows(
-            [Pair(i, p, c, {}) for i, (p, c) in enumerate(texts)], "completion"
-        )
-        for row, (prompt, completion) in zip(rows, texts, strict=True):
-            alone = renderer.prompt_ids([prompt])[0]
-            length = row.prompt_lengths[0]
-            assert row.input_ids[:length] == alone
-            assert tokenizer.decode(row.input_ids[length:]) == completion + tokenizer.eos_token
-            assert row.scored == [False] * length + [True] * (len(row.scored) - length)
-            assert row.input_ids.count(tokenizer.bos_token_id) == (1 if bos else 0)
-
-    law()
-
-
-def test_a_template_that_writes_the_day_writes_the_day_it_is_told(shared):
-    tokenizer = load_tokenizer(shared / "models" / "llama-3.2-3b")
-    templates = shared / "chat_templates"
-    dated = templates / "meta-llama-Llama-3.2-3B-Instruct.jinja"
-    tokenizer.chat_template = dated.read_text()
-    messages = [{"role": "user", "content": "Hi"}]
-    ids = [
-        Renderer(tokenizer, datetime.date(2026, 1, day)).chat_prompt_ids(messages, "row 1")
-        for day in (2, 2, 3)
-    ]
-    assert ids[0] == ids[1] != ids[2]
-    assert "Today Date: 02 Jan 2026" in tokenizer.decode(ids[0])
-    fixed = templates / "meta-llama-Llama-3.1-8B-Instruct.jinja"
-    tokenizer.chat_template = fixed.read_text()
-    ids = Renderer(tokenizer, datetime.date(2026, 1, 2)).chat_prompt_ids(messages, "row 1")
-    assert "Today Date: 26 Jul 2024" in tokenizer.decode(ids)  # as a server renders it
+    renderer = Renderer(character_tokenizer(NO_TWO_IN_A_ROW))
+    (refused,) = renderer.chat_rows([talk], "completion", "s")
+    assert refused == Refused(7, "is refused by the chat template: roles must alternate")
+    with pytest.raises(InputError, match=r"^s: the chat template refuses it: roles must"):
+        renderer.chat_prompt_ids(talk.messages[:2], "s")
 
 
 def test_a_template_that_takes_no_empty_conversation_is_told(character_tokenizer, monkeypatch):
@@ -389,6 +200,21 @@ def test_a_template_that_takes_no_empty_conversation_is_told(character_tokenizer
 
     tokenizer = character_tokenizer()
     monkeypatch.setattr(tokenizer, "apply_chat_template", refuse)
-    chat = Conversation(3, ({"role": "assistant", "content": "Hi"},), {})
-    with pytest.raises(InputError, match=r"rows: row 3: the chat template refuses it"):
-        Renderer(tokenizer).chat_rows(chat, "completion", "rows")
+    talk = Conversation(3, ({"role": "assistant", "content": "Hi"},), {})
+    (refused,) = Renderer(tokenizer).chat_rows([talk], "completion", "rows")
+    assert refused == Refused(3, "is refused by the chat template: the assistant speaks first")
+
+
+@given(chats=st.lists(CHATS, max_size=4))
+@pytest.mark.parametrize("template", [FORGETS_THOUGHTS, OPENS_THOUGHTS])
+def test_conversations_at_once_are_those_one_by_one(character_tokenizer, chats, template):
+    renderer = Renderer(character_tokenizer(template))
+    one_by_one = [row for c in chats for row in renderer.chat_rows([c], "completion", "s")]
+    assert renderer.chat_rows(chats, "completion", "s") == one_by_one
+
+
+@given(chat=CHATS)
+def test_assistant_is_another_word_for_completion(character_tokenizer, chat):
+    renderer = Renderer(character_tokenizer())
+    rows = renderer.chat_rows([chat], "assistant", "s")
+    assert rows == renderer.chat_rows([chat], "completion", "s")

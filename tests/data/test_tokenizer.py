@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from nybble.data.tokenizer import load_tokenizer
+from nybble.data.tokenizer import TEMPLATES, load_tokenizer
 from nybble.runs.errors import InputError
 
 
@@ -51,3 +51,75 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(InputError, match="cannot be read"):
         load_tokenizer(tmp_path)
+
+
+# Named chat templates.
+
+TALK = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello"},
+]
+RENDERED = {
+    "chatml": "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
+    "<|im_start|>assistant\nHello<|im_end|>\n",
+    "llama-3.1": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe kind.<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\nHello<|eot_id|>",
+    "alpaca": "BOSBe kind.\n\n### Instruction:\nHi\n\n### Response:\nHelloEOS\n\n",
+    "vicuna": "BOSBe kind.\n\nUSER: Hi\nASSISTANT: HelloEOS\n",
+    "zephyr": "<|system|>\nBe kind.EOS\n<|user|>\nHiEOS\n<|assistant|>\nHelloEOS\n",
+    "plain": "BOSSystem:\nBe kind.\n\nUser:\nHi\n\nAssistant:\nHelloEOS\n",
+}
+
+
+NEEDS_TOKENS_OF = {"chatml": "qwen2.5-0.5b-instruct", "llama-3.1": "llama-3.2-3b"}
+
+
+def test_the_recipe_knows_every_named_template():
+    from typing import get_args
+
+    from nybble.recipe.schema import DataPart
+
+    named, _ = get_args(DataPart.model_fields["chat_template"].annotation)
+    assert set(get_args(named)) == set(TEMPLATES) == set(RENDERED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RENDERED)
+def test_a_named_template_renders_ends_and_is_saved(request, mini_folder, tmp_path, name):
+    from nybble.data.examples import Conversation
+    from nybble.data.render import Renderer
+
+    base = mini_folder
+    if name in NEEDS_TOKENS_OF:
+        base = request.getfixturevalue("shared") / "models" / NEEDS_TOKENS_OF[name]
+    tokenizer = load_tokenizer(base, chat_template=name)
+    expected = RENDERED[name].replace("BOS", tokenizer.bos_token or "")
+    expected = expected.replace("EOS", tokenizer.eos_token)
+    assert tokenizer.apply_chat_template(TALK, tokenize=False) == expected
+    renderer = Renderer(tokenizer)
+    assert renderer.chat_stop_id == renderer.stop_id
+    more = [*TALK, {"role": "user", "content": "?"}, {"role": "assistant", "content": " 3\n"}]
+    (row,) = renderer.chat_rows([Conversation(1, tuple(more), {})], "completion", "s")
+    scored = [i for i, is_scored in zip(row.input_ids, row.scored, strict=True) if is_scored]
+    said = tokenizer.decode(scored).split(tokenizer.eos_token)
+    assert [text.strip() for text in said] == ["Hello", "3", ""]
+    tokenizer.save_pretrained(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert again.apply_chat_template(TALK, tokenize=False) == expected
+    assert again.eos_token == tokenizer.eos_token
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "token"), [("chatml", "im_end"), ("llama-3.1", "eot_id")])
+def test_a_template_whose_stop_is_no_single_token_is_refused(folder, name, token):
+    with pytest.raises(InputError, match=rf"chat_template={name} ends turns with <\|{token}") as e:
+        load_tokenizer(folder, chat_template=name)
+    assert "alpaca, vicuna, zephyr, plain" in e.value.fix
+
+
+@pytest.mark.slow
+def test_a_base_model_without_a_template_gets_the_named_one(folder):
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    assert load_tokenizer(folder, chat_template="plain").chat_template.startswith("{{- bos_token")

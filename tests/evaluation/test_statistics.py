@@ -69,6 +69,7 @@ def coverage(draw: Callable[[np.random.Generator], Floats], mean: float) -> floa
     return covered / 400
 
 
+@pytest.mark.slow
 def test_it_covers_the_true_mean_as_often_as_it_says() -> None:
     assert 0.92 <= coverage(lambda rng: rng.normal(3.0, 2.0, 100), 3.0) <= 0.98
     assert 0.92 <= coverage(lambda rng: rng.exponential(1.0, 100), 1.0) <= 0.98

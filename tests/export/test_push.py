@@ -79,6 +79,7 @@ def push(run, tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_the_adapter_goes_up_with_its_card_private(push, hub, run) -> None:
     assert push(hub.url) == {"value": f"{hub.url}/me/price"}
     repository = hub.repositories["me/price"]
@@ -90,6 +91,7 @@ def test_the_adapter_goes_up_with_its_card_private(push, hub, run) -> None:
     assert [path for method, path in hub.requests if method == "PUT"]  # through LFS
 
 
+@pytest.mark.slow
 def test_no_path_of_this_machine_goes_up_and_the_run_is_untouched(push, hub, run) -> None:
     before = {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
     push(hub.url)
@@ -100,6 +102,7 @@ def test_no_path_of_this_machine_goes_up_and_the_run_is_untouched(push, hub, run
     assert before == {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_merged_model_goes_up_in_its_place(push, hub) -> None:
     push(hub.url, merged=True, private=False)
     repository = hub.repositories["me/price"]
@@ -110,12 +113,14 @@ def test_the_merged_model_goes_up_in_its_place(push, hub) -> None:
     assert b"197 of 200" in files["README.md"]
 
 
+@pytest.mark.slow
 def test_a_revision_is_a_branch_of_its_own(push, hub) -> None:
     push(hub.url, revision="v2")
     branches = hub.repositories["me/price"].branches
     assert branches["main"] == {} and "adapter_model.safetensors" in branches["v2"]
 
 
+@pytest.mark.slow
 def test_pushing_again_replaces_files(push, hub, run) -> None:
     push(hub.url)
     (run.adapter / "tokenizer.json").write_text('{"new": 1}')
@@ -123,6 +128,7 @@ def test_pushing_again_replaces_files(push, hub, run) -> None:
     assert hub.repositories["me/price"].branches["main"]["tokenizer.json"] == b'{"new": 1}'
 
 
+@pytest.mark.slow
 def test_what_is_meant_to_be_private_is_not_put_where_all_see_it(push, hub) -> None:
     hub.repositories["me/price"] = Uploaded(private=False)
     told = push(hub.url)
@@ -137,12 +143,14 @@ def test_no_token(push, hub) -> None:
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_the_token_of_the_login_is_taken(push, hub, tmp_path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "token").write_text(TOKEN)
     assert "value" in push(hub.url, HF_TOKEN="")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message", "fix"),
     [
@@ -160,6 +168,7 @@ def test_refusals_are_two_lines(push, hub, change, message, fix) -> None:
     assert hub.repositories == {}
 
 
+@pytest.mark.slow
 def test_a_token_that_may_only_read(push, hub) -> None:
     hub.status, hub.message = 403, f"{TOKEN} has no write access"
     told = push(hub.url)

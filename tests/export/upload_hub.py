@@ -8,23 +8,25 @@ POST /api/models/OWNER/NAME/preupload/BRANCH      which files go through LFS
 POST /OWNER/NAME.git/info/lfs/objects/batch       where to put them
 PUT  /lfs/OID, POST /lfs/OID                      the bytes; whether they came
 POST /api/models/OWNER/NAME/commit/BRANCH         the commit, as lines of JSON
+
+Data sets likewise, with `datasets` for `models`.
 """
 
 import base64
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 import yaml
 
-_MODEL = re.compile(r"/api/models/([^/]+/[^/]+)(?:/(branch|preupload|commit)/(.+))?")
-_BATCH = re.compile(r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch")
+from ..local_server import Handler, serving
+
+_MODEL = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/(branch|preupload|commit)/(.+))?")
+_BATCH = re.compile(r"/(?:datasets/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch")
 _LFS = re.compile(r"/lfs/([0-9a-f]{64})")
 
 
@@ -53,40 +55,14 @@ class UploadHub:
 @contextmanager
 def running(hub: UploadHub) -> Iterator[UploadHub]:
     """The server, on a free port of this machine, for as long as the block lasts."""
-
-    class Handler(_Handler):
-        pass
-
-    Handler.hub = hub
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(_Handler, hub) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     hub: UploadHub
 
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def _serve(self) -> None:
+    def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
         self.hub.requests.append((self.command, path))
@@ -111,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _create(self, wanted: dict) -> None:
         name = f"{wanted['organization']}/{wanted['name']}"
-        url = {"url": f"{self.hub.url}/{name}"}
+        place = "datasets/" if wanted.get("type") == "dataset" else ""
+        url = {"url": f"{self.hub.url}/{place}{name}"}
         if wanted["organization"] != self.hub.owned:
             message = f"You don't have the rights to create a model under {wanted['organization']}"
             self._answer(403, {"error": message}, {"X-Error-Message": message})

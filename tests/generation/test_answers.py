@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from nybble.generation.greedy import generate_answers
+from nybble.generation.greedy import generate_answers, stop_ids
 from nybble.generation.median import exact_medians, number_token_ids, sampled_medians
 from nybble.generation.sampling import Sampling
 
@@ -202,3 +202,13 @@ def test_a_stream_gives_the_same_text(mini_model, stage, prompts, settings) -> N
         streamed = answered(mini_model, stage, [prompt], sampling, on_text=pieces.append)
         assert "".join(pieces) == streamed[0] == answered(mini_model, stage, [prompt], sampling)[0]
         assert len(pieces) > 1 or len(streamed[0]) < 6
+
+
+def test_an_answer_ends_where_the_chat_template_ends_its_turns(stage, mini_model, monkeypatch):
+    """Gemma's and Phi's end of text is another token than the end of a turn."""
+    other = stage.tokenizer.convert_ids_to_tokens(stage.tokenizer.pad_token_id)
+    template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}" + other + "{% endfor %}"
+    monkeypatch.setattr(stage.tokenizer, "chat_template", template)
+    monkeypatch.setattr(mini_model.generation_config, "eos_token_id", None)
+    stops = [stage.tokenizer.eos_token_id, stage.tokenizer.pad_token_id]
+    assert stop_ids(mini_model, stage.tokenizer) == stops

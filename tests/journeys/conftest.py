@@ -4,7 +4,7 @@ family, and rows of the same columns.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,13 @@ def stand_in_rows(shared: Path, tmp_path_factory: pytest.TempPathFactory):
         columns = JOURNEYS[journey][1]
         if columns is None:
             return ["data.limit=12", "data.validation=2", "data.test=2"]
+        if columns == "mbpp":
+            write_lines(root / "mbpp.jsonl", mbpp_rows(shared))
+            return [f"data.train={root / 'mbpp.jsonl'}"]
         files = []
         for part, first, count in (("train", 0, 12), ("validation", 12, 2), ("test", 14, 3)):
             path = root / f"{columns}-{part}.jsonl"
-            rows = islice(ROWS[columns](shared, part), first, first + count)
-            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            write_lines(path, islice(ROWS[columns](shared, part), first, first + count))
             files.append(f"data.{part}={path}")
         return [*files, "evaluate.size=3"] if columns == "price" else files
 
@@ -87,10 +89,13 @@ def followed(path: Path) -> Path:
     return path if path.stat().st_size > 100 else path.parent / path.read_text().strip()
 
 
-def mbpp_rows(shared: Path, part: str) -> Iterator[dict[str, Any]]:
-    """Tasks with short solutions."""
-    rows = read_lines(shared / "data" / "mbpp" / "mbpp.jsonl")
-    return (row for row in rows if len(row["code"]) < 200)
+def mbpp_rows(shared: Path) -> Iterator[dict[str, Any]]:
+    """A few tasks with short solutions for prompts, to test, to validate and to train on."""
+    for first, count in ((1, 2), (11, 3), (511, 2), (601, 12)):
+        rows = read_lines(shared / "data" / "mbpp" / "mbpp.jsonl")
+        yield from islice(
+            (row for row in rows if row["task_id"] >= first and len(row["code"]) < 200), count
+        )
 
 
 def sharegpt_rows(shared: Path, part: str) -> Iterator[dict[str, Any]]:
@@ -115,4 +120,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, file)
 
 
-ROWS = {"mbpp": mbpp_rows, "sharegpt": sharegpt_rows, "price": price_rows}
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+ROWS = {"sharegpt": sharegpt_rows, "price": price_rows}

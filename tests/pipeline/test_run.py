@@ -9,9 +9,10 @@ import yaml
 
 import nybble
 from nybble.pipeline.run import evaluate_run, resume
-from nybble.recipe import load_recipe
+from nybble.recipe import dump_recipe, load_recipe
 from nybble.runs.errors import InputError
-from nybble.runs.folder import RunFolder
+from nybble.runs.folder import RunFolder, create_run_folder
+from nybble.runs.lock import locked
 
 from .conftest import STEPS
 
@@ -209,6 +210,18 @@ def test_a_run_of_own_rows_can_be_judged_again_from_another_folder(
         file.write("Another lamp,5\n")
     with pytest.raises(InputError, match="training rows changed"):
         evaluate_run(RunFolder(moved), recipe_of(moved))
+
+
+def test_a_run_that_another_process_works_in_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    create_run_folder("x", path, False, dump_recipe(load_recipe("price-demo")))
+    with locked(path):
+        for work in (resume, evaluate_run):
+            with pytest.raises(InputError, match="Another process is at work"):
+                work(RunFolder(path), recipe_of(path))
+        with pytest.raises(InputError, match="Another process is at work"):
+            nybble.run("price-demo", path, STEPS, replace=True)
+    assert (path / "recipe.yaml").is_file()
 
 
 def test_a_median_is_read_whatever_the_answer_is_extracted_by(finished: Path, tmp_path) -> None:

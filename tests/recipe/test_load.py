@@ -15,6 +15,7 @@ from nybble.recipe.schema import (
     Recipe,
     TrainPart,
 )
+from nybble.recipe.train_source import KNOWN_COLUMNS, TrainSource
 from nybble.runs.errors import InputError
 
 LEAST = "name: a\nmodel: {base: b}\ndata: {train: c}\n"
@@ -103,13 +104,13 @@ def test_broken_yaml_is_refused_with_its_line(text, line):
 
 
 @pytest.mark.parametrize(
-    "text", ["name: \x00", "name: 2020-99-99", "seed: 0b_", "[" * 9000, "a: {" * 9000]
+    "text", ["name: \x00", "name: 2020-99-99", "seed: 0b_", "[" * 2000, "a: {" * 2000]
 )
 def test_yaml_that_yaml_itself_stumbles_over_is_refused(text):
     assert refusal(text).message.startswith("mine.yaml: ")
 
 
-@pytest.mark.parametrize("value", ["2020-99-99", "0b_", "[" * 9000])
+@pytest.mark.parametrize("value", ["2020-99-99", "0b_", "[" * 2000])
 def test_an_override_that_yaml_stumbles_over_is_taken_as_a_text(value):
     recipe = parse_recipe(LEAST, "s", [f"summary={value}"])
     assert recipe.summary == value
@@ -234,6 +235,17 @@ def evaluate_parts(draw) -> EvaluatePart:
     )
 
 
+COLUMNS = st.dictionaries(st.sampled_from(KNOWN_COLUMNS), TEXT, max_size=2)
+SOURCES = st.builds(
+    TrainSource,
+    source=SOME_TEXT,
+    weight=st.floats(1e-9, 1e9),
+    format=st.sampled_from(["auto", "prompt-completion"]),
+    columns=COLUMNS,
+    prompt=st.none() | TEXT,
+    completion=st.none() | TEXT,
+    test_completion=st.none() | TEXT,
+) | st.builds(TrainSource, source=SOME_TEXT, format=st.sampled_from(["text", "alpaca", "sharegpt"]))
 RECIPES = st.builds(
     Recipe,
     name=st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z"),
@@ -249,14 +261,17 @@ RECIPES = st.builds(
     ),
     data=st.builds(
         DataPart,
-        train=SOME_TEXT,
+        train=SOME_TEXT | st.lists(SOURCES, min_size=1, max_size=3),
+        mixture=st.sampled_from(["up-sample", "cap"]),
         revision=TEXT,
         validation=COUNT_OR_SOURCE,
         test=COUNT_OR_SOURCE,
         limit=st.none() | st.integers(1, 10**9),
-        format=st.sampled_from(["auto", "prompt-completion", "messages", "sharegpt"]),
+        format=st.sampled_from(["auto", "prompt-completion"]),
         prompt=st.none() | TEXT,
         completion=st.none() | TEXT,
+        test_completion=st.none() | TEXT,
+        columns=COLUMNS,
         score=st.sampled_from(["completion", "last", "all"]),
         max_length=st.integers(8, 10**6),
         allow_drops=st.booleans(),
@@ -362,3 +377,14 @@ def test_a_recipe_file_named_without_its_suffix_is_pointed_at(tmp_path, monkeypa
         load_recipe("mine")
     wanted = "./mine" if file == "mine" else file
     assert caught.value.fix == f"Did you mean the file {wanted}?"
+
+
+@pytest.mark.parametrize("key", ["data.prompt", "data.completion"])
+def test_a_line_break_that_the_shell_did_not_make_is_told(key):
+    with pytest.raises(InputError, match="not a line break") as refused:
+        load_recipe("price-demo", [key + "={title}\\nPrice: $"])
+    assert "$'...\\n...'" in refused.value.fix
+    for value in ("{title}\nPrice: $", '"{title}\\nPrice: $"'):
+        recipe = load_recipe("price-demo", [f"{key}={value}"])
+        assert getattr(recipe.data, key[5:]) == "{title}\nPrice: $"
+    load_recipe("price-demo", ["evaluate.extract=(\\d+)\\n"])

@@ -1,10 +1,11 @@
 import datetime
+import json
 import typing
 
 import pytest
 from pydantic import BaseModel
 
-from nybble.recipe.load import parse_recipe
+from nybble.recipe.load import dump_recipe, parse_recipe
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 
@@ -25,14 +26,23 @@ FIELDS = {
     "data.revision": ("main", "v2", "[v2]"),
     "data.validation": (200, 0, "-1"),
     "data.test": (500, "test.jsonl", "-1"),
+    "data.rows": (None, {"column": "id", "first": 3.0, "last": None}, "5"),
+    "data.split_by": (None, "tree_id", "''"),
+    "data.duplicates": ("report", "remove", "keep"),
     "data.limit": (None, 1, "0"),
-    "data.format": ("auto", "messages", "alpaca"),
+    "data.format": ("auto", "messages", "chatml"),
+    "data.columns": ({}, {"instruction": "question"}, "[1]"),
+    "data.mixture": ("up-sample", "cap", "shuffle"),
     "data.prompt": (None, "Task: {text}", "[1]"),
     "data.completion": (None, "{price:.0f}", "[1]"),
+    "data.test_completion": (None, "{price}", "[1]"),
     "data.seed": (0, 7, "-1"),
     "data.date": (None, datetime.date(2026, 11, 22), "yesterday"),
+    "data.chat_template": (None, "chatml", "gemma"),
     "data.score": ("completion", "last", "first"),
     "data.max_length": (1024, 8, "7"),
+    "data.max_prompt_length": (None, 64, "0"),
+    "data.truncate": (None, {"field": "summary", "max_tokens": 110}, "110"),
     "data.allow_drops": (False, True, "some"),
     "lora.r": (16, 1024, "0"),
     "lora.lora_alpha": (32, 0.5, "0"),
@@ -83,10 +93,12 @@ def value_of(recipe: Recipe, key: str):
     value = recipe
     for part in key.split("."):
         value = getattr(value, part)
-    return value
+    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def yaml_value(value) -> str:
+    if isinstance(value, dict):
+        return json.dumps({name: given for name, given in value.items() if given is not None})
     return "null" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
 
 
@@ -177,6 +189,63 @@ def test_a_recipe_cannot_be_changed_after_it_was_checked():
         recipe.train.seed = 7
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("data.test={column: a}", "s: data.test: first or last must be given."),
+        ("data.test={column: a, frist: 3}", "s: unknown key data.test.frist."),
+        ("data.test={first: 3}", "s: data.test.column is missing."),
+        ("data.rows={clumn: a, first: 3}", "s: unknown key data.rows.clumn."),
+        ("data.test=1.5", "s: data.test = 1.5: must be a whole number of rows, or a share"),
+        ("data.test=[1]", "s: data.test = [1]: input should be a valid integer or"),
+    ],
+)
+def test_what_is_wrong_with_a_part_is_said_of_what_was_meant(override, told):
+    with pytest.raises(InputError) as caught:
+        parse_recipe(LEAST, "s", [override])
+    assert caught.value.message.startswith(told)
+
+
+@pytest.mark.parametrize("test", ["0.1", "20", "{column: task_id, first: 11, last: 510}"])
+def test_parts_survive_being_written_out(test):
+    recipe = parse_recipe(LEAST, "s", [f"data.test={test}"])
+    assert parse_recipe(dump_recipe(recipe), "s", []) == recipe
+
+
 def test_counts_with_ambiguous_types_keep_the_type_they_were_written_in():
     assert typing.cast(str, parse_recipe(LEAST, "s", ["data.test='20'"]).data.test) == "20"
     assert parse_recipe(LEAST, "s", ["data.test=20"]).data.test == 20
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("format: messages, prompt: '{a}'", "format messages does not look at prompt"),
+        ("format: sharegpt, completion: a", "format sharegpt does not look at completion"),
+        ("format: alpaca, test_completion: a", "does not look at test_completion"),
+        ("format: text, prompt: a", "format text does not look at prompt"),
+    ],
+)
+def test_a_template_that_the_format_would_not_look_at_is_refused(data, told):
+    for text in (f"train: c, {data}", f"train: [{{source: c, {data}}}]"):
+        with pytest.raises(InputError, match=told):
+            parse_recipe(f"name: a\nmodel: {{base: b}}\ndata: {{{text}}}\n", "s", [])
+
+
+@pytest.mark.parametrize(
+    "train", ["[]", "[1]", "[{weight: 1}]", "[{source: a, weight: 0}]", "[{source: a, wight: 1}]"]
+)
+def test_a_mixture_names_sources_with_weights(train):
+    with pytest.raises(InputError, match=r"^s: (data\.train|unknown key)"):
+        parse_recipe(LEAST, "s", [f"data.train={train}"])
+
+
+def test_a_source_of_a_mixture_says_all_or_nothing_of_how_its_rows_are_read():
+    plain, other = parse_recipe(
+        LEAST, "s", ["data.train=[{source: a}, {source: b, weight: 2, prompt: '{q}'}]"]
+    ).data.train
+    assert (plain.weight, plain.reading()) == (1.0, {})
+    assert other.reading() == {
+        "format": "auto", "columns": {}, "prompt": "{q}", "completion": None,
+        "test_completion": None,
+    }  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nybble.data.lengths import length_statistics
 from nybble.evaluation import Thresholds, compare
 from nybble.runs.folder import RunFolder, create_run_folder
 
@@ -34,6 +35,12 @@ def trained_run(path: Path, steps: int = 40, on_gpu: bool = False) -> RunFolder:
         {"weight_bytes": 3_000_000, "bytes_per_token": 900, "micro_batch_tokens": 2048},
     )
     folder.write("data/audit.json", {"rows": {"train": 90, "validation": 10, "test": 20}})
+    lengths = np.arange(20, 110)
+    folder.write(
+        "data/lengths.json",
+        {"batch_size": 8, "rows": length_statistics(lengths, 8, 0), "field": None,
+         "numbers": {"single": 10, "most": 3, "example": {"number": "100", "tokens": [*"100"]}}},
+    )  # fmt: skip
     token = {
         "tokens": ["<bos>", "a\n", "7"],
         "input_ids": [1, 5, 9],

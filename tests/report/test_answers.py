@@ -6,8 +6,6 @@ import pytest
 from nybble.report.answers import extremes, read_answers, scatter
 from nybble.report.contents import contents
 
-BOUNDS = {"green_within": 40, "green_share": 0.2, "orange_within": 80, "orange_share": 0.4}
-
 
 @pytest.fixture
 def read(judged):
@@ -26,24 +24,31 @@ def test_the_tuned_model_comes_first_and_roles_are_known(read):
 
 def test_points_are_coloured_as_they_were_judged(read):
     answers, comparison = read
-    for model in scatter(answers, BOUNDS, comparison)["models"]:
+    for model in scatter(answers, comparison)["models"]:
         shares = comparison["colours"][model["name"]]
         for colour in ("green", "orange", "red"):
             assert model["colours"].count(colour[0]) == round(60 * shares[colour])
 
 
-def test_points_are_not_coloured_by_bounds_that_were_not_judged_by(read):
+def test_the_bounds_are_those_of_the_evaluation_and_not_of_the_recipe(read):
+    """`nybble evaluate RUN evaluate.green_within=1` judges by others than the recipe's."""
     answers, comparison = read
-    narrow = {**BOUNDS, "green_within": 0.001, "green_share": 0.0}
-    for bounds in (narrow, {}):
-        shown = scatter(answers, bounds, comparison)
-        assert shown["thresholds"] is None
-        assert all(model["colours"] is None for model in shown["models"])
+    strict = {"green_within": 0.0, "green_share": 0.0, "orange_within": 0.0, "orange_share": 1e9}
+    shown = scatter(answers, {**comparison, "thresholds": strict})
+    assert shown["thresholds"] == strict
+    assert all(set(model["colours"]) == {"o"} for model in shown["models"])
+
+
+def test_without_bounds_nothing_is_coloured(read):
+    """A comparison that an earlier version wrote."""
+    answers, comparison = read
+    shown = scatter(answers, {k: v for k, v in comparison.items() if k != "thresholds"})
+    assert all(model["colours"] is None for model in shown["models"])
 
 
 def test_answers_without_a_number_are_marked(read):
     answers, comparison = read
-    unread = {m["name"]: m["unread"] for m in scatter(answers, BOUNDS, comparison)["models"]}
+    unread = {m["name"]: m["unread"] for m in scatter(answers, comparison)["models"]}
     assert unread == {"tuned model": [], "few-shot base": [0], "ridge": [], "noise floor": []}
 
 

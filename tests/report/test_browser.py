@@ -14,7 +14,10 @@ import pytest
 from nybble.report.page import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which is not installed"),
+]
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -72,18 +75,18 @@ def test_a_large_page_is_drawn_quickly_and_silently(large):
         """return {
           ms: Number(document.documentElement.dataset.drawnMs),
           points: all("#scatter circle.point").length,
-          charts: all("svg.chart").map((svg) => svg.querySelectorAll("path, circle").length),
+          charts: all("svg.chart").map((svg) => svg.querySelectorAll("path, circle, .bin").length),
           sections: all("section").map((section) => section.id),
         }""",
     )
     assert said == []
     assert got["ms"] < MOST_MS
     assert got["points"] == 2_000
-    assert len(got["charts"]) == 4
+    assert len(got["charts"]) == 5
     assert min(got["charts"]) > 0
     assert got["sections"] == [
-        "verdict", "scores", "scatter", "running", "training", "memory", "rows", "tokens",
-        "recipe", "environment",
+        "verdict", "scores", "scatter", "running", "training", "memory", "rows", "lengths",
+        "tokens", "recipe", "environment",
     ]  # fmt: skip
 
 
@@ -173,6 +176,8 @@ def test_a_run_that_only_trained_is_drawn(tmp_path, make_trained):
           special: all("#tokens figure .special").length }""",
     )
     assert said == []
-    assert got["sections"] == ["verdict", "training", "memory", "tokens", "recipe", "environment"]
+    assert got["sections"] == [
+        "verdict", "training", "memory", "lengths", "tokens", "recipe", "environment",
+    ]  # fmt: skip
     assert "not evaluated" in got["lead"]
     assert (got["bars"], got["scored"], got["special"]) == (2, 3, 3)

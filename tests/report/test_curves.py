@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from nybble.report.answers import read_answers
 from nybble.report.contents import contents
 from nybble.report.curves import MOST_POINTS, memory, rolling_mean, running_error, training
-from nybble.training.metrics import read_metrics
+from nybble.runs.atomic import read_json_lines
 
 
 def test_the_running_error_ends_at_the_mean_of_all_rows(judged):
@@ -38,7 +38,7 @@ def test_a_rolling_mean_is_that_of_the_known_neighbours(values, window):
 
 
 def test_a_step_without_a_loss_is_a_gap(trained):
-    shown = training(read_metrics(trained.metrics))
+    shown = training(read_json_lines(trained.metrics))
     assert shown["loss"][3] is None
     assert None not in shown["smooth"]
     assert shown["validation_step"] == [40]

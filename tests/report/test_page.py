@@ -131,6 +131,7 @@ def test_secrets_are_masked(trained):
     assert secret not in write_report(trained).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_largest_page_stays_small(tmp_path, make_judged):
     folder = make_judged(tmp_path / "run", rows=5_000, text="<" * 1_300)
     predictions = folder.read("evaluation/predictions.json")
@@ -147,6 +148,7 @@ def test_the_largest_page_stays_small(tmp_path, make_judged):
     assert (shown["n"], len(shown["rows"])) == (5_000, 4_000)
 
 
+@pytest.mark.slow
 def test_a_page_of_2000_rows_takes_less_than_a_second(tmp_path, make_judged):
     folder = make_judged(tmp_path / "run", rows=2_000)
     began = time.process_time()

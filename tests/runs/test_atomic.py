@@ -88,7 +88,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(value=JSON)
 def test_json_comes_back_as_it_was(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "value.json"
@@ -96,7 +96,7 @@ def test_json_comes_back_as_it_was(tmp_path_factory, value):
     assert json.loads(path.read_bytes()) == value
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rows=st.lists(st.dictionaries(st.text("ab\n\u2028é"), JSON), max_size=4))
 def test_each_row_of_json_lines_is_one_line(tmp_path_factory, rows):
     path = tmp_path_factory.getbasetemp() / "rows.jsonl"

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nybble.runs.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError, NybbleError, disk_error
+from nybble.runs.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    InputError,
+    NybbleError,
+    disk_error,
+    memory_error,
+)
 
 
 def os_error(number: int, path: str | None) -> OSError:
@@ -56,3 +63,31 @@ def test_a_full_disk_is_recognised_in_errors_from_rust():
     found = disk_error(Exception("Error while serializing: I/O error: No space (os error 28)"))
     assert found is not None and found.message == "The disk is full."
     assert disk_error(Exception("shapes differ (8 and 28)")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "The machine is out of memory."),
+        (
+            RuntimeError("can't allocate memory: you tried to allocate 8 bytes"),
+            "The machine is out of memory: 8 bytes more were asked for.",
+        ),
+        (RuntimeError("CUDA error: out of memory"), "The GPU is out of memory."),
+    ],
+)
+def test_too_little_memory_is_told(error, told):
+    known = memory_error(error)
+    assert known is not None and known.message == told and known.exit_code == 1
+
+
+def test_other_errors_are_not_taken_for_too_little_memory():
+    assert memory_error(RuntimeError("size mismatch")) is None
+
+
+@pytest.mark.slow
+def test_torch_calls_its_error_so():
+    import torch
+
+    known = memory_error(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.5 GiB."))
+    assert known is not None and "1.5 GiB" in known.message

@@ -22,7 +22,9 @@ def outcome(name: str, arguments: list[Any]) -> dict[str, Any]:
         value = getattr(sources, name)(*arguments)
     except InputError as error:
         return {"message": error.message, "fix": error.fix}
-    return {"value": str(value) if isinstance(value, Path) else value}
+    if isinstance(value, Path):
+        return {"value": str(value)}
+    return {"value": list(value)}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def recipe(model: dict[str, Any], **data: Any) -> Recipe:
     return Recipe.model_validate({"name": "x", "model": model, "data": data})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [catalogue, chats, functions])
 def test_bundled_rows_are_the_same_each_time_and_begin_alike(
     make: Callable[[int, int], Iterator[dict[str, Any]]],
@@ -31,6 +32,7 @@ def test_bundled_rows_are_the_same_each_time_and_begin_alike(
     assert load_rows(source, "main", 50) == rows[:50] == list(make(50, 0))
 
 
+@pytest.mark.slow
 def test_more_bundled_rows_when_asked() -> None:
     assert len(load_rows("bundled:catalogue", "main", 20_001)) == 20_001
 

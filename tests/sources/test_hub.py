@@ -22,6 +22,8 @@ from nybble.sources.models import check_adapter, check_model
 from .fake_hub import FakeHub, Repository, running
 from .tiny import adapter_files, model_files, weights
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "hf_" + "A1b2" * 8
 # Over two of the client's blocks of 10 MiB: what it has not written it cannot resume from.
 BIG = weights(3_000_000)

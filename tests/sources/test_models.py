@@ -109,6 +109,18 @@ def test_missing_shards_are_named(tmp_path: Path) -> None:
         check_model(folder)
 
 
+def test_a_shard_of_another_model_is_named(tmp_path: Path) -> None:
+    """The right name and a whole file, but not the tensors that the index promises."""
+    folder = write(tmp_path, model_files(shards=3))
+    shard = folder / "model-00003-of-00003.safetensors"
+    shard.write_bytes(weights(3, layer=7))
+    with pytest.raises(InputError, match=r"00003\.safetensors lacks 2 of the 2 tensors") as refused:
+        check_model(folder)
+    assert "2.a.weight, 2.b.weight." in refused.value.message
+    shard.write_bytes(weights(3, layer=2))
+    check_model(folder)
+
+
 def test_a_cut_shard_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path, model_files(shards=3))
     shard = folder / "model-00003-of-00003.safetensors"

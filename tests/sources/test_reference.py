@@ -59,9 +59,27 @@ def test_neither_path_nor_repository(text: str) -> None:
     assert "owner/name" in refused.value.fix
 
 
-def test_kaggle_is_not_supported_yet() -> None:
-    with pytest.raises(InputError, match=r"kaggle:owner/model: .* not supported yet"):
-        parse_reference("kaggle:owner/model")
+@pytest.mark.parametrize(
+    "rest", ["owner/name", "owner/name/rows v1 (2).csv", "o/m/transformers/3b/1"]
+)
+def test_names_on_kaggle(rest: str) -> None:
+    assert parse_reference(f"kaggle:{rest}") == Reference("kaggle", rest)
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "name", "owner/", "owner/../x", "../x", "owner/.hidden", "a/b?"]
+)
+def test_what_is_no_name_on_kaggle(rest: str) -> None:
+    with pytest.raises(InputError, match="does not name anything on Kaggle"):
+        parse_reference(f"kaggle:{rest}")
+
+
+def test_a_pattern_of_files_and_a_split_of_a_saved_folder(tmp_path: Path) -> None:
+    assert parse_reference("rows/*.jsonl") == Reference("path", "rows/*.jsonl")
+    assert parse_reference(f"{tmp_path}#test") == Reference("path", str(tmp_path), None, "test")
+    assert absolute(f"{tmp_path}#test") == f"{tmp_path}#test"
+    (tmp_path / "a#b").mkdir()
+    assert parse_reference(f"{tmp_path}/a#b") == Reference("path", f"{tmp_path}/a#b")
 
 
 def test_a_path_is_made_absolute_and_nothing_else(tmp_path, monkeypatch):

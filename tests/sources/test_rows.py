@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nybble.runs.errors import InputError
@@ -35,7 +35,6 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows=ROWS, limit=st.none() | st.integers(1, 6))
 def test_parquet_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], limit: int | None
@@ -50,7 +49,7 @@ def test_a_cut_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"a": [1, 2]}), path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(InputError, match="is not a whole Parquet file"):
+    with pytest.raises(InputError, match="is not whole"):
         read_rows(path)
 
 

@@ -86,6 +86,7 @@ print(verify("me/model", "main").whole)
 """
 
 
+@pytest.mark.slow
 def test_of_a_repository_on_the_hub_verify_sees_what_was_fetched(tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],

@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nybble.runs.errors import InputError
@@ -42,7 +42,6 @@ def test_sizes_are_named(tmp_path: Path) -> None:
     assert f"asks for {len(WHOLE):,} bytes, the file has {len(WHOLE) - 5:,}" in str(refused.value)
 
 
-@settings(max_examples=60, deadline=None)
 @given(cut=st.integers(0, len(WHOLE) - 1))
 def test_no_cut_goes_unseen(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     path = tmp_path_factory.mktemp("cut") / "model.safetensors"

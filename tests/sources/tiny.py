@@ -7,10 +7,15 @@ import numpy as np
 from safetensors.numpy import save
 
 
-def weights(values: int = 6) -> bytes:
-    """A safetensors file of two tensors, `values` float32 numbers each."""
+def weights(values: int = 6, layer: int = 0) -> bytes:
+    """A safetensors file of two tensors of a layer, `values` float32 numbers each."""
     tensor = np.arange(values, dtype=np.float32)
-    return save({"a.weight": tensor, "b.weight": -tensor}, metadata={"format": "pt"})
+    tensors = dict(zip(tensor_names(layer), (tensor, -tensor), strict=True))
+    return save(tensors, metadata={"format": "pt"})
+
+
+def tensor_names(layer: int) -> tuple[str, str]:
+    return f"{layer}.a.weight", f"{layer}.b.weight"
 
 
 def model_files(shards: int = 0) -> dict[str, bytes]:
@@ -23,9 +28,9 @@ def model_files(shards: int = 0) -> dict[str, bytes]:
     if not shards:
         return files | {"model.safetensors": weights()}
     names = [f"model-{i:05}-of-{shards:05}.safetensors" for i in range(1, shards + 1)]
-    index = {"weight_map": {f"layer.{i}": name for i, name in enumerate(names)}}
-    files["model.safetensors.index.json"] = json.dumps(index).encode()
-    return files | {name: weights(i + 1) for i, name in enumerate(names)}
+    index = {tensor: name for i, name in enumerate(names) for tensor in tensor_names(i)}
+    files["model.safetensors.index.json"] = json.dumps({"weight_map": index}).encode()
+    return files | {name: weights(i + 1, i) for i, name in enumerate(names)}
 
 
 def adapter_files() -> dict[str, bytes]:

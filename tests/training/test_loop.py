@@ -10,10 +10,10 @@ from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.pipeline.train import load_model
 from nybble.recipe.schema import TrainPart
+from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import InputError, NybbleError
 from nybble.runs.folder import RunFolder
 from nybble.training.loop import Trainer
-from nybble.training.metrics import read_metrics
 
 pytestmark = pytest.mark.slow
 PART = TrainPart(max_steps=6, batch_size=4, learning_rate=1e-3, save_steps=3, eval_steps=2)
@@ -58,12 +58,12 @@ def test_a_resumed_training_has_the_bits_of_the_uninterrupted_one(stage, plan, t
 def test_metrics_hold_every_step_once_also_after_a_resume(stage, plan, tmp_path) -> None:
     first = trainer(stage, plan, tmp_path)
     first.run()
-    lines = read_metrics(tmp_path / "metrics.jsonl")
+    lines = read_json_lines(tmp_path / "metrics.jsonl")
     assert [r["step"] for r in lines if "loss" in r] == [1, 2, 3, 4, 5, 6]
     assert [r["step"] for r in lines if "validation_loss" in r] == [2, 4, 6]
     second = trainer(stage, plan, tmp_path)
     second.run(tmp_path / "checkpoints" / "checkpoint-3")
-    again = read_metrics(tmp_path / "metrics.jsonl")
+    again = read_json_lines(tmp_path / "metrics.jsonl")
     keys = ("step", "loss", "validation_loss", "learning_rate", "grad_norm")
     assert [[r.get(k) for k in keys] for r in again] == [[r.get(k) for k in keys] for r in lines]
 
@@ -71,7 +71,7 @@ def test_metrics_hold_every_step_once_also_after_a_resume(stage, plan, tmp_path)
 def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "lo')
-    assert read_metrics(path) == [{"step": 1, "loss": 2.0}]
+    assert read_json_lines(path) == [{"step": 1, "loss": 2.0}]
 
 
 def test_only_the_newest_checkpoints_are_kept(stage, plan, tmp_path) -> None:
@@ -119,7 +119,7 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_adapters(stage, plan, tm
         run.run()
     after = tensors(run)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert read_metrics(tmp_path / "metrics.jsonl")[0]["loss"] is None
+    assert read_json_lines(tmp_path / "metrics.jsonl")[0]["loss"] is None
 
 
 def test_the_seed_of_the_loader_changes_the_order(stage) -> None:

@@ -1,12 +1,27 @@
 """`nybble evaluate`."""
 
-from nybble.cli.arguments import Overrides, RunPath
+from typing import Annotated
+
+import typer
+
+from nybble.cli.arguments import RunPath
+from nybble.cli.completion import evaluate_fields
 from nybble.recipe import load_recipe
 from nybble.runs.errors import InputError
 from nybble.runs.folder import open_run_folder
 
 
-def evaluate(run: RunPath, overrides: Overrides = None) -> None:
+def evaluate(
+    run: RunPath,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Fields, such as evaluate.size=200.",
+            autocompletion=evaluate_fields,
+        ),
+    ] = None,
+) -> None:
     """Judge the adapter of an earlier run again, with other settings of `evaluate` if you like.
 
     Example: nybble evaluate runs/demo evaluate.size=200 evaluate.decode=greedy

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nybble.cli.arguments import AsJson, Overrides
+from nybble.cli.completion import recipes_and_models
 from nybble.report.tree import print_inspection
 
 
@@ -15,6 +16,7 @@ def inspect(
         typer.Argument(
             metavar="MODEL|RECIPE",
             help="A folder, a Hub repository, bundled:mini, or a recipe's name or file.",
+            autocompletion=recipes_and_models,
         ),
     ],
     overrides: Overrides = None,

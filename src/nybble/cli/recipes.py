@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 import yaml
 
+from nybble.cli.arguments import AsJson
+from nybble.cli.completion import recipe_names
 from nybble.recipe import catalogue_names, catalogue_text
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this recipe.", autocompletion=recipe_names)
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the built-in recipes, or print one.
 

@@ -4,9 +4,15 @@ from typing import Annotated
 
 import typer
 
+from nybble.cli.completion import runs_and_models
+
 Speaking = Annotated[
     str,
-    typer.Argument(metavar="RUN|MODEL", help="A run, or a model: folder or hub id."),
+    typer.Argument(
+        metavar="RUN|MODEL",
+        help="A run, or a model: folder or hub id.",
+        autocompletion=runs_and_models,
+    ),
 ]
 Base = Annotated[bool, typer.Option("--base", help="The run's model without its adapter.")]
 Adapter = Annotated[

@@ -6,13 +6,19 @@ from typing import Annotated
 import typer
 
 from nybble.cli.arguments import AsJson
+from nybble.cli.completion import models
 from nybble.report.ticks import print_verdict
 from nybble.runs.errors import EXIT_FAILED
 
 
 def verify(
     name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A folder, a Hub repository, or bundled:mini.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A folder, a Hub repository, or bundled:mini.",
+            autocompletion=models,
+        ),
     ],
     revision: Annotated[
         str, typer.Option("--revision", help="Branch, tag or commit of a Hub repository.")

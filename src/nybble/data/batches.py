@@ -1,9 +1,12 @@
-"""The optimiser step as a value: its rows, in micro-batches of bounded size.
+"""The optimiser step as a value: its rows in packs, and how many of their tokens are scored.
 
-rows of the step, longest first        micro-batch: padded on the right
-[ids ids ids ids ids]                  ids ids ids ids ids
-[ids ids ids ids]                      ids ids ids ids pad
-[ids ids]                              next micro-batch ...
+A pack holds rows one after another, without padding between them:
+
+    input_ids   a a a a a b b b c c c c ...
+    positions   0 1 2 3 4 0 1 2 0 1 2 3 ...
+
+What comes after a row's last scored prediction predicts nothing, and is left out: at least its
+last token.
 """
 
 import math
@@ -14,23 +17,48 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nybble.data.packing import Layout, group_rows
 from nybble.data.render import TokenRow
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class MicroBatch:
+class Pack:
     """Rows that are computed at once.
 
-    `input_ids`, `attention_mask` [rows, tokens]; `row_numbers` [rows]: each row's place in the
-    training set, for dropout draws that do not depend on the batching. For each scored token,
+    `input_ids`, `positions` and `row_numbers` [tokens]: each token's id, place in its row, and its
+    row's place in the training set, for dropout draws that do not depend on the packing.
+    `row_starts` [rows + 1]. `scored_at` [scored]: the places whose logits predict `targets`.
+    `size`: the tokens that it is computed as, where sizes are fixed.
+    """
+
+    input_ids: Ids
+    positions: Ids
+    row_numbers: Ids
+    row_starts: Ids
+    scored_at: Ids
+    targets: Ids
+    size: int
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return int(np.diff(self.row_starts).max())
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """The rows of a pack, padded on the right, for models that want [rows, tokens].
+
+    `input_ids`, `attention_mask`, `row_numbers`, `positions` [rows, tokens]. For each scored token,
     `scored_rows`, `scored_positions`, `targets` [scored]: the position whose logits predict it.
     """
 
     input_ids: Ids
     attention_mask: Ids
     row_numbers: Ids
+    positions: Ids
     scored_rows: Ids
     scored_positions: Ids
     targets: Ids
@@ -38,58 +66,78 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class StepBatch:
-    """Everything of one optimiser step, and its number of scored tokens."""
+    """Everything of one optimiser step; `tokens` counts whole rows, `scored_tokens` their share."""
 
-    micro_batches: list[MicroBatch]
+    packs: list[Pack]
     scored_tokens: int
     tokens: int
 
 
 def scored_count(row: TokenRow) -> int:
     """Scored tokens that something precedes: the first token of a row cannot be predicted."""
-    return sum(row.scored[1:])
+    return int(sum(row.scored[1:]))
 
 
-def make_step(
-    rows: Sequence[TokenRow], numbers: Sequence[int], micro_batch_tokens: int, pad_id: int
-) -> StepBatch:
-    """Group `rows` by length into micro-batches of at most `micro_batch_tokens` padded tokens.
-
-    A row longer than that has a micro-batch to itself.
-    """
-    order = sorted(range(len(rows)), key=lambda i: -len(rows[i].input_ids))
-    groups: list[list[int]] = []
-    for i in order:
-        width = len(rows[groups[-1][0]].input_ids) if groups else 0
-        if groups and width * (len(groups[-1]) + 1) <= micro_batch_tokens:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
+def make_step(rows: Sequence[TokenRow], numbers: Sequence[int], layout: Layout) -> StepBatch:
+    """`rows` and their `numbers` in the training set, in packs as `layout` says."""
+    used = [_used_tokens(row) for row in rows]
+    packs = [
+        _pack([rows[i] for i in group.rows], [numbers[i] for i in group.rows], group.size)
+        for group in group_rows(used, layout)
+    ]
     return StepBatch(
-        [_pad([rows[i] for i in g], [numbers[i] for i in g], pad_id) for g in groups],
-        sum(scored_count(row) for row in rows),
-        sum(len(row.input_ids) for row in rows),
+        packs, sum(scored_count(row) for row in rows), sum(len(row.input_ids) for row in rows)
     )
 
 
-def _pad(rows: Sequence[TokenRow], numbers: Sequence[int], pad_id: int) -> MicroBatch:
-    width = max(len(row.input_ids) for row in rows)
-    ids = np.full((len(rows), width), pad_id, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    scored = np.zeros(ids.shape, dtype=bool)
-    for i, row in enumerate(rows):
-        length = len(row.input_ids)
-        ids[i, :length] = row.input_ids
-        mask[i, :length] = 1
-        scored[i, :length] = row.scored
-    scored_rows, columns = np.nonzero(scored[:, 1:])
+def _used_tokens(row: TokenRow) -> int:
+    """Tokens up to the last that predicts a scored one; 0 when none does."""
+    scored = np.flatnonzero(np.asarray(row.scored[1:]))
+    return int(scored[-1]) + 1 if scored.size else 0
+
+
+def _pack(rows: Sequence[TokenRow], numbers: Sequence[int], size: int) -> Pack:
+    used = [_used_tokens(row) for row in rows]
+    starts = np.concatenate([[0], np.cumsum(used)])
+    scored_at, targets = [], []
+    for row, start in zip(rows, starts, strict=False):
+        places = np.flatnonzero(np.asarray(row.scored[1:]))
+        scored_at.append(places + start)
+        targets.append(np.asarray(row.input_ids, dtype=np.int64)[places + 1])
+    return Pack(
+        input_ids=_joined([np.asarray(r.input_ids[:n]) for r, n in zip(rows, used, strict=True)]),
+        positions=_joined([np.arange(n) for n in used]),
+        row_numbers=np.repeat(np.asarray(numbers, dtype=np.int64), used),
+        row_starts=starts.astype(np.int64),
+        scored_at=_joined(scored_at),
+        targets=_joined(targets),
+        size=size,
+    )
+
+
+def _joined(parts: list[NDArray[np.int64]]) -> Ids:
+    return np.concatenate(parts).astype(np.int64)
+
+
+def padded(pack: Pack) -> MicroBatch:
+    """The rows of `pack` side by side; the id 0 fills up, masked and never scored."""
+    starts, rows = pack.row_starts, len(pack.row_starts) - 1
+    row = np.repeat(np.arange(rows), np.diff(starts))
+    shape = (rows, pack.longest)
+
+    def spread(values: Ids) -> Ids:
+        table = np.zeros(shape, dtype=np.int64)
+        table[row, pack.positions] = values
+        return table
+
     return MicroBatch(
-        input_ids=ids,
-        attention_mask=mask,
-        row_numbers=np.asarray(numbers, dtype=np.int64),
-        scored_rows=scored_rows,
-        scored_positions=columns,
-        targets=ids[scored_rows, columns + 1],
+        input_ids=spread(pack.input_ids),
+        attention_mask=spread(np.ones_like(pack.input_ids)),
+        row_numbers=np.broadcast_to(pack.row_numbers[starts[:-1], None], shape),
+        positions=np.broadcast_to(np.arange(shape[1]), shape),
+        scored_rows=row[pack.scored_at],
+        scored_positions=pack.positions[pack.scored_at],
+        targets=pack.targets,
     )
 
 
@@ -103,8 +151,7 @@ class StepLoader:
     rows: Sequence[TokenRow]
     batch_size: int
     seed: int
-    micro_batch_tokens: int
-    pad_id: int
+    layout: Layout
 
     @property
     def steps_per_epoch(self) -> int:
@@ -121,5 +168,4 @@ class StepLoader:
                 random.Random(f"epoch {epoch} of {self.seed}").shuffle(order)
                 shuffled = epoch
             chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
-            rows = [self.rows[i] for i in chosen]
-            yield make_step(rows, chosen, self.micro_batch_tokens, self.pad_id)
+            yield make_step([self.rows[i] for i in chosen], chosen, self.layout)

@@ -1,23 +1,30 @@
 """From a recipe's sources to token rows, with every row accounted for."""
 
-import hashlib
+import gc
 import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nybble.data.examples import Conversation, Example, Pair, read_examples
-from nybble.data.render import Renderer, TokenRow
-from nybble.data.split import Splits, split_examples
-from nybble.recipe.schema import DataPart, Recipe
+from nybble.data.audit import CHECKS, audit_rows
+from nybble.data.examples import Conversation, Example, Pair, Text
+from nybble.data.render import Refused, Renderer, TokenRow
+from nybble.data.split import Splits
+from nybble.data.store import StoreWriter, TokenStore
+from nybble.recipe.schema import DataPart
 from nybble.runs.atomic import new_folder, write_json, write_json_lines
 from nybble.runs.errors import InputError
-from nybble.sources import load_rows
 
 LARGEST_SILENT_DROP = 0.01
-BATCH = 1000
+BATCH_ROWS = 1000
+# One batch is rendered in Python while the tokenizer, which needs no Python, works on another.
+BATCHES_AT_ONCE = 2
+
+# The number of examples, their token rows, and what is left out.
+Batch = tuple[int, list[TokenRow], list[Refused]]
 
 
 @dataclass(frozen=True)
@@ -33,18 +40,15 @@ class Drop:
 class Prepared:
     """What a run works on: token rows to train and validate on, examples to judge on."""
 
-    train: list[TokenRow]
-    validation: list[TokenRow]
+    train: TokenStore
+    validation: TokenStore
     splits: Splits
     drops: list[Drop]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the ids and scored masks of the training rows, in order."""
-        digest = hashlib.sha256()
-        for row in self.train:
-            digest.update(repr((row.input_ids, row.scored)).encode())
-        return digest.hexdigest()
+        return self.train.fingerprint
 
     def audit(self) -> dict[str, Any]:
         """Counts for the run folder: rows and tokens of each part, and every row left out."""
@@ -56,33 +60,19 @@ class Prepared:
             else "prompt-completion",
             "rows": {name: len(rows) for name, rows in parts.items()}
             | {"test": len(self.splits.test)},
-            "tokens": {name: sum(len(r.input_ids) for r in rows) for name, rows in parts.items()},
-            "scored_tokens": {
-                name: sum(sum(r.scored) for r in rows) for name, rows in parts.items()
+            "tokens": {name: rows.tokens for name, rows in parts.items()},
+            "scored_tokens": {name: rows.scored_tokens for name, rows in parts.items()},
+            "longest_row_tokens": self.train.longest,
+            "checked": dict.fromkeys(CHECKS, sum(len(rows) for rows in parts.values())),
+            "rows_spelling_special_tokens": {
+                name: int(rows.spelled.sum()) for name, rows in parts.items()
             },
-            "longest_row_tokens": max(len(row.input_ids) for row in self.train),
+            "sources": [vars(share) for share in self.splits.shares],
+            "repeats": dict(self.splits.repeats),
+            "cut_rows": dict(self.splits.cut),
             "dropped": Counter(f"{drop.part}: {drop.reason}" for drop in self.drops),
             "dropped_rows": [vars(drop) for drop in self.drops],
         }
-
-
-def read_splits(recipe: Recipe) -> Splits:
-    """The examples of a recipe, split; nothing is tokenised yet."""
-    part = recipe.data
-
-    def examples(source: str) -> list[Example]:
-        rows = load_rows(source, part.revision, part.limit)
-        return read_examples(rows, part, source)
-
-    def count_or_examples(value: int | str) -> int | list[Example]:
-        return value if isinstance(value, int) else examples(value)
-
-    return split_examples(
-        examples(part.train),
-        count_or_examples(part.validation),
-        count_or_examples(part.test),
-        recipe.data.seed,
-    )
 
 
 def prepare(
@@ -90,8 +80,10 @@ def prepare(
     part: DataPart,
     renderer: Renderer,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    folder: Path | None = None,
 ) -> Prepared:
-    """Token rows of train and validation, each checked against law 1.
+    """Token rows of train and validation, each checked against law 1; in files where a `folder`
+    is given, else in memory.
 
     Rows longer than `data.max_length` and rows with an empty prompt or answer are dropped and
     listed. Raises `InputError` when that leaves nothing, or when over 1% go without
@@ -99,54 +91,67 @@ def prepare(
     """
     drops: list[Drop] = []
     total, done = len(splits.train) + len(splits.validation), 0
-    rows: dict[str, list[TokenRow]] = {"train": [], "validation": []}
+    stores: dict[str, TokenStore] = {}
     for name, examples in (("train", splits.train), ("validation", splits.validation)):
-        for start in range(0, len(examples), BATCH):
-            batch = examples[start : start + BATCH]
-            for row in _render(batch, part, renderer):
-                reason = _reason_to_drop(row, part)
-                if reason:
-                    drops.append(Drop(name, row.number, reason))
-                else:
-                    audit_row(row, renderer)
-                    rows[name].append(row)
-            done += len(batch)
-            on_progress(done, total)
-    _check_drops(drops, rows, part)
-    return Prepared(rows["train"], rows["validation"], splits, drops)
+        with StoreWriter(folder and folder / name) as writer:
+            for count, kept, refused in _batches(examples, part, renderer):
+                writer.add(kept)
+                drops += [Drop(name, row.number, row.reason) for row in refused]
+                done += count
+                on_progress(done, total)
+            stores[name] = writer.finish()
+    _check_drops(drops, stores, part)
+    return Prepared(stores["train"], stores["validation"], splits, drops)
 
 
-def _render(batch: Sequence[Example], part: DataPart, renderer: Renderer) -> list[TokenRow]:
+def _batches(examples: Sequence[Example], part: DataPart, renderer: Renderer) -> Iterator[Batch]:
+    """Every batch of `examples`, in order: two are in the making at any time.
+
+    Examples are read in this thread only: what lies behind them need not be safe for several.
+    """
+    waiting: deque[Future[Batch]] = deque()
+    pool = ThreadPoolExecutor(BATCHES_AT_ONCE)
+    # Else a tenth of the time goes into looking for garbage among all that was there before.
+    gc.freeze()
+    try:
+        for start in range(0, len(examples), BATCH_ROWS):
+            batch = examples[start : start + BATCH_ROWS]
+            waiting.append(pool.submit(_batch, batch, part, renderer))
+            if len(waiting) > BATCHES_AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        gc.unfreeze()
+        pool.shutdown(cancel_futures=True)
+
+
+def _batch(batch: Sequence[Example], part: DataPart, renderer: Renderer) -> Batch:
     pairs = [example for example in batch if isinstance(example, Pair)]
-    rows = renderer.pair_rows(pairs, part.score)
-    for example in batch:
-        if isinstance(example, Conversation):
-            rows += renderer.chat_rows(example, part.score, part.train)
-    return rows
+    chats = [example for example in batch if isinstance(example, Conversation)]
+    rows: list[TokenRow | Refused] = [*renderer.pair_rows(pairs, part.score)]
+    rows += renderer.chat_rows(chats, part.score, part.train_name)
+    texts = {example.number for example in batch if isinstance(example, Text)}
+    rows = [_checked(row, part, row.number in texts) for row in rows]
+    kept = [row for row in rows if isinstance(row, TokenRow)]
+    audit_rows(kept, batch, renderer)
+    return len(batch), kept, [row for row in rows if isinstance(row, Refused)]
 
 
-def _reason_to_drop(row: TokenRow, part: DataPart) -> str | None:
+def _checked(row: TokenRow | Refused, part: DataPart, is_text: bool) -> TokenRow | Refused:
+    """`row`, or why nothing could be learned from it."""
+    if isinstance(row, Refused):
+        return row
     if len(row.input_ids) > part.max_length:
-        return f"is longer than data.max_length = {part.max_length} tokens"
+        return Refused(row.number, f"is longer than data.max_length = {part.max_length} tokens")
     if len(row.input_ids) <= row.prompt_lengths[-1] + 1:
-        return "has an empty answer"
-    if row.prompt_lengths[0] == 0:
-        return "has an empty prompt"
-    return None
+        return Refused(row.number, "has an empty answer")
+    if row.prompt_lengths[0] == 0 and not is_text:
+        return Refused(row.number, "has an empty prompt")
+    return row
 
 
-def audit_row(row: TokenRow, renderer: Renderer) -> None:
-    """Check what no tokenizer or template may break; a failure is a bug of ours."""
-    bos = renderer.tokenizer.bos_token_id
-    assert len(row.scored) == len(row.input_ids), f"row {row.number}: mask and ids differ in length"
-    assert row.input_ids[-1] == renderer.stop_id, f"row {row.number}: does not end with the stop id"
-    assert row.scored[-1], f"row {row.number}: the stop token is not scored"
-    assert bos is None or row.input_ids[:2] != [bos, bos], f"row {row.number}: begins with two BOS"
-    for length in row.prompt_lengths:
-        assert row.scored[length], f"row {row.number}: an answer begins unscored at {length}"
-
-
-def _check_drops(drops: list[Drop], rows: dict[str, list[TokenRow]], part: DataPart) -> None:
+def _check_drops(drops: list[Drop], rows: dict[str, TokenStore], part: DataPart) -> None:
     kept = sum(len(part_rows) for part_rows in rows.values())
     if not drops:
         return
@@ -154,12 +159,12 @@ def _check_drops(drops: list[Drop], rows: dict[str, list[TokenRow]], part: DataP
     example = f"{first.part} row {first.number} {first.reason}"
     if not rows["train"]:
         raise InputError(
-            f"{part.train}: no row is left to train on: {example}.", "Raise data.max_length."
+            f"{part.train_name}: no row is left to train on: {example}.", "Raise data.max_length."
         )
     share = len(drops) / (kept + len(drops))
     if share > LARGEST_SILENT_DROP and not part.allow_drops:
         raise InputError(
-            f"{part.train}: {len(drops):,} rows ({share:.1%}) would be dropped: {example}.",
+            f"{part.train_name}: {len(drops):,} rows ({share:.1%}) would be dropped: {example}.",
             "Raise data.max_length, or accept it with data.allow_drops=true.",
         )
 

@@ -8,37 +8,29 @@ what follows is the answer and the stop token, all scored; nothing begins with t
     inference  [ prompt ids ............ ]
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from jinja2.exceptions import TemplateError
-
+from nybble.data.chat_rows import ChatEncoder, Refused, Talk, TokenRow
+from nybble.data.chat_template import ChatTemplate, TemplateRefusal
 from nybble.data.examples import Conversation, Message, Pair
+from nybble.data.special_tokens import Ids, SpecialTokens, Spelling, encode
+from nybble.data.turns import TurnReader
 from nybble.runs.errors import InputError
 
-Ids = list[int]
+UNWRITABLE = "it spells a special token, which this tokenizer cannot write as plain text"
 
-_OPENED = re.compile(r"(<\w+>)(\s*)\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """`input_ids` [tokens], and for each whether the model is trained to say it.
-
-    `number` is the source row's; `prompt_lengths` are the ends of the inference prompts in it.
-    """
-
-    number: int
-    input_ids: Ids
-    scored: list[bool]
-    prompt_lengths: tuple[int, ...]
+__all__ = ["Ids", "Refused", "Renderer", "TokenRow"]
 
 
 class Renderer:
-    """Token ids of prompts and answers, by one tokenizer; `today` is what templates are told."""
+    """Token ids of prompts and answers, by one tokenizer; `today` is what templates are told.
+
+    `stop_id` ends the answer to a plain prompt, `chat_stop_id` one in a conversation: the first
+    special token that the template writes behind an answer. Safe to use from several threads.
+    """
 
     def __init__(self, tokenizer: Any, today: date | None = None) -> None:
         if tokenizer.eos_token_id is None:
@@ -48,89 +40,107 @@ class Renderer:
             )
         self.tokenizer = tokenizer
         self.stop_id: int = tokenizer.eos_token_id
-        # Llama 3.2's template writes the day into the system turn: rows rendered tomorrow, or by a
-        # resumed run, would differ. Templates that name a fixed day by default keep it.
-        dated = today and "strftime_now" in str(tokenizer.chat_template)
-        self.template_values = {"date_string": f"{today:%d %b %Y}"} if dated else {}
+        self.template = ChatTemplate(tokenizer, today)
+        self.special = SpecialTokens(tokenizer, self.template.exchange())
+        self.chat_stop = chat_stop(self.template, self.special)
+        self.chat_stop_id = self.special.stock.ids[self.chat_stop]
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """The ids that end answers, of either kind."""
+        return frozenset((self.stop_id, self.chat_stop_id))
+
+    @property
+    def template_values(self) -> dict[str, str]:
+        """What the chat template is told beside the messages: the day, if it asks for it."""
+        return {"day": str(self.template.today)} if self.template.dated else {}
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[Ids]:
         """Ids of plain prompts as inference sees them: one BOS where the tokenizer wants it."""
-        return [self._clean(ids) for ids in self._encode(prompts, True)]
+        return [self._clean(ids) for ids in encode(self.tokenizer, prompts, True)]
 
     def pair_rows(self, pairs: Sequence[Pair], score: str) -> list[TokenRow]:
         """Training rows of prompt + completion pairs, tokenised in one batch each."""
         prompts = self.prompt_ids([pair.prompt for pair in pairs])
-        completions = self._plain([pair.completion for pair in pairs])
-        return [
-            self._row(pair.number, prompt, [*completion, self.stop_id], score)
-            for pair, prompt, completion in zip(pairs, prompts, completions, strict=True)
-        ]
+        completions = encode(self.tokenizer, [pair.completion for pair in pairs], False)
+        rows = []
+        for pair, prompt, completion in zip(pairs, prompts, completions, strict=True):
+            scored = [score == "all"] * len(prompt) + [True] * (len(completion) + 1)
+            ids = [*prompt, *completion, self.stop_id]
+            rows.append(TokenRow(pair.number, ids, scored, (len(prompt),)))
+        return rows
 
-    def chat_prompt_ids(self, messages: Sequence[Message], where: str) -> Ids:
+    def chat_prompt_ids(
+        self, messages: Sequence[Message], where: str, tools: Sequence[Any] = ()
+    ) -> Ids:
         """Ids of a conversation up to where the assistant is to speak."""
-        return self._plain([self._render(messages, True, where)])[0]
+        self._check_template(where)
+        try:
+            reader, messages = self._reader(messages, tools)
+            (ids,) = reader.spelling.encode([reader.prompt(messages)])
+            if -1 in ids:
+                raise TemplateRefusal(UNWRITABLE)
+        except TemplateRefusal as refusal:
+            raise InputError(
+                f"{where}: the chat template refuses it: {refusal}.",
+                "Mend the order of the roles, or what the messages hold.",
+            ) from None
+        return ids
 
-    def chat_rows(self, chat: Conversation, score: str, source: str) -> list[TokenRow]:
-        """Training rows of a conversation: one where the template keeps the prefix law, else one
-        per answer (R1's template never keeps it; Qwen3's and QwQ's do not for earlier turns)."""
-        where = f"{source}: row {chat.number}"
-        places = [i for i, m in enumerate(chat.messages) if m["role"] == "assistant"]
-        if score == "last":
-            places = places[-1:]
-        turns = [self._turn(chat.messages, place, where) for place in places]
-        last_prompt, last_answer = turns[-1]
-        whole = last_prompt + last_answer
-        kept = all(whole[: len(p) + len(a)] == p + a for p, a in turns)
-        if kept or score == "all":
-            scored = [score == "all"] * len(whole)
-            for prompt, answer in turns if kept else turns[-1:]:
-                scored[len(prompt) : len(prompt) + len(answer)] = [True] * len(answer)
-            lengths = tuple(len(p) for p, _ in turns) if kept else (len(last_prompt),)
-            return [TokenRow(chat.number, whole, scored, lengths)]
-        return [self._row(chat.number, p, a, "completion") for p, a in turns]
+    def chat_rows(
+        self, chats: Sequence[Conversation], score: str, source: str
+    ) -> list[TokenRow | Refused]:
+        """Training rows of conversations, in order: one where the template keeps the prefix law,
+        else one for each answer; or why a conversation is refused.
 
-    def _turn(self, messages: Sequence[Message], place: int, where: str) -> tuple[Ids, Ids]:
-        """The inference prompt before message `place`, and that message with the stop token."""
-        prompt = self._render(messages[:place], True, where)
-        through = self._render(messages[: place + 1], False, where)
-        stop = self.tokenizer.eos_token
-        answer = through[len(prompt) :] if through.startswith(prompt) else None
-        if answer is None or stop not in answer:
-            answer = _unopened(str(messages[place]["content"]), prompt)
-        answer_ids = self._plain([answer.split(stop)[0]])[0]
-        return self._plain([prompt])[0], [*answer_ids, self.stop_id]
+        `score`: "last" for the last answer of each, "all" for every token, else every answer.
+        """
+        rows: list[list[TokenRow | Refused]] = [[] for _ in chats]
+        talks: dict[bool, dict[int, Talk]] = {False: {}, True: {}}
+        for i, chat in enumerate(chats):
+            self._check_template(f"{source}: row {chat.number}")
+            try:
+                reader, messages = self._reader(chat.messages, chat.tools)
+                talks[reader.marked][i] = _talk(reader, messages, chat, score)
+            except TemplateRefusal as refusal:
+                rows[i] = [Refused(chat.number, f"is refused by the chat template: {refusal}")]
+        for marked, some in talks.items():
+            if some:
+                encoder = ChatEncoder(self._spelling(marked), self._stop(marked))
+                for i, found in zip(some, encoder.rows(list(some.values())), strict=True):
+                    rows[i] = [_spelled(row) for row in found] if marked else [*found]
+        return [row for found in rows for row in found]
 
-    def _render(self, messages: Sequence[Message], prompt: bool, where: str) -> str:
+    def _reader(
+        self, messages: Sequence[Message], tools: Sequence[Any]
+    ) -> tuple[TurnReader, Sequence[Message]]:
+        """What reads `messages`, and these as it wants them: marked where they need be."""
+        marked = self.special.spelled([messages, tools])
+        if marked:
+            if self.special.reserved([messages, tools]):
+                raise TemplateRefusal("it holds reserved characters, U+10FFF0 to U+10FFF3")
+            messages, tools = self.special.mark(messages), self.special.mark(tools)
+        special = self.special if marked else None
+        spelling, stop = self._spelling(marked), self._stop(marked)
+        return TurnReader(self.template, spelling, stop, special, tools), messages
+
+    def _spelling(self, marked: bool) -> Spelling:
+        if not marked:
+            return self.special.stock
+        if self.special.respelled is None:
+            raise TemplateRefusal(UNWRITABLE)
+        return self.special.respelled
+
+    def _stop(self, marked: bool) -> str:
+        return self.special.renamed(self.chat_stop) if marked else self.chat_stop
+
+    def _check_template(self, where: str) -> None:
         if not self.tokenizer.chat_template:
             raise InputError(
                 f"{where} is a conversation, but the model has no chat template.",
-                "Use an instruct model, or data.prompt and data.completion.",
+                "Use an instruct model, name one with data.chat_template, or say data.prompt and "
+                "data.completion.",
             )
-        try:
-            text: str = self.tokenizer.apply_chat_template(
-                list(messages),
-                tokenize=False,
-                add_generation_prompt=prompt,
-                **self.template_values,
-            )
-        # An empty conversation, where the assistant speaks first, is transformers' to refuse.
-        except (TemplateError, TypeError, ValueError, IndexError) as error:
-            raise InputError(
-                f"{where}: the chat template refuses it: {str(error).rstrip('.')}.",
-                "Mend the order of the roles.",
-            ) from None
-        return text
-
-    def _plain(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids with nothing added: a rendered template holds its own BOS."""
-        return self._encode(texts, False)
-
-    def _encode(self, texts: Sequence[str], add_special_tokens: bool) -> list[Ids]:
-        if not texts:  # transformers' tokenizers fail on an empty batch
-            return []
-        ids: list[Ids]
-        ids = self.tokenizer(list(texts), add_special_tokens=add_special_tokens).input_ids
-        return ids
 
     def _clean(self, ids: Ids) -> Ids:
         """Without a second BOS (the text began with one), and without an EOS that would end it."""
@@ -141,14 +151,29 @@ class Renderer:
             ids = ids[:-1]
         return ids
 
-    def _row(self, number: int, prompt: Ids, answer: Ids, score: str) -> TokenRow:
-        scored = [score == "all"] * len(prompt) + [True] * len(answer)
-        return TokenRow(number, prompt + answer, scored, (len(prompt),))
+
+def chat_stop_id(tokenizer: Any) -> int:
+    """The id that ends the answers of a conversation."""
+    return Renderer(tokenizer).chat_stop_id if tokenizer.chat_template else tokenizer.eos_token_id
 
 
-def _unopened(answer: str, prompt: str) -> str:
-    """`answer` without the tag that the prompt ends with: R1's already says `<think>`."""
-    opened = _OPENED.search(prompt)
-    if opened is None or not answer.startswith(opened[1]):
-        return answer
-    return answer.removeprefix(opened[1]).removeprefix(opened[2])
+def chat_stop(template: ChatTemplate, special: SpecialTokens) -> str:
+    """How answers end in `template`: the first special token after one, else the tokenizer's."""
+    found = special.stock.pattern.search(template.after_answer())
+    return found[0] if found else str(template.tokenizer.eos_token)
+
+
+def _talk(reader: TurnReader, messages: Sequence[Message], chat: Conversation, score: str) -> Talk:
+    """The answers of `chat` that are to be learned; `messages` are its own, perhaps marked."""
+    places = [i for i, m in enumerate(chat.messages) if m["role"] == "assistant"]
+    if score == "last":
+        places = places[-1:]
+    turns = [reader.turn(messages, at, chat.messages[at].get("content")) for at in places]
+    return Talk(chat.number, turns, score == "all")
+
+
+def _spelled(row: TokenRow) -> TokenRow | Refused:
+    """A row in which something spells a special token; refused where that token came of it."""
+    if -1 in row.input_ids:
+        return Refused(row.number, f"is refused: {UNWRITABLE}")
+    return replace(row, spelled=True)

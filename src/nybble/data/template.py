@@ -47,17 +47,25 @@ class Template:
                 )
             try:
                 out.append(format(_cell(row[column], spec), spec))
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, OverflowError) as error:
+                asked = f"{{{column}:{spec}}}" if spec else f"{{{column}}}"
                 raise InputError(
-                    f"{where}: {column} = {row[column]!r} does not fit {{{column}:{spec}}}: "
-                    f"{error}.",
+                    f"{where}: {column} = {repr(row[column])[:60]} does not fit {asked}: {error}.",
                     "Mend the row or the format in the recipe.",
                 ) from None
         return "".join(out)
 
 
 def _cell(value: Any, spec: str) -> Any:
-    """`value`, or for a number's format the number that it spells: CSV files hold only texts."""
+    """`value`, or for a number's format the number that it spells: CSV files hold only texts.
+
+    NaN and infinity are refused, and so is a truth value where a number is formatted: Python would
+    write `nan`, and 1 for true.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("not a number")
+    if isinstance(value, bool) and spec.endswith(NUMBER_FORMATS):
+        raise ValueError("a truth value, not a number")
     if not isinstance(value, str) or not spec.endswith(NUMBER_FORMATS):
         return value
     number = int(value) if spec.endswith("d") else float(value)

@@ -1,18 +1,65 @@
 """Dropout whose draws are a function of seed, step, module, row and position (law 2).
 
-torch's own dropout draws in the order of computation, so another micro-batch, or recomputing a
-layer, would change what is learnt. Here each element's draw is a hash of where it stands: a
-splitmix64-like mixer (Steele, Lea & Flood 2014) over 64-bit counters, 24 bits of it against p.
+torch's own dropout draws in the order of computation, so another micro-batch, packing, or
+recomputing a layer, would change what is learnt. Here each element's draw is a hash of where it
+stands: a key for each token, made on the host, mixed with the module and the column by a 32-bit
+mixer (C. Wellons' lowbias32), 24 bits of it against p.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
-_MIX_1, _MIX_2 = -4658895280553007687, -7723592293110705685
-_BITS = 24
+_GOLDEN = 0x9E3779B97F4A7C15
+_WORD = (1 << 64) - 1
+MIX_1, MIX_2, STRIDE = 0x7FEB352D, 0x846CA68B, 0x9E3779B9
+BITS = 24
+
+
+def signed(word: int) -> int:
+    """A 32-bit word as the signed integer of the same bits, which is what torch has."""
+    word &= 0xFFFFFFFF
+    return word - (1 << 32) if word >> 31 else word
+
+
+def _mix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A bijection of 64-bit integers (splitmix64's, Steele, Lea & Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def token_keys(
+    seed: int, step: int, rows: NDArray[np.int64], positions: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """A key for each token, by the number of its row in the training set and its place in it."""
+    begin = np.array([(seed << 32 ^ step) * _GOLDEN & _WORD], dtype=np.uint64)
+    row = _mix64(rows.astype(np.uint64) * np.uint64(_GOLDEN) ^ _mix64(begin))
+    token = _mix64(row + positions.astype(np.uint64) * np.uint64(_GOLDEN))
+    return (token >> np.uint64(32)).astype(np.uint32).view(np.int32)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """lowbias32 of int32 words; torch shifts them arithmetically, so the sign is masked away."""
+    x = (x ^ ((x >> 16) & 0xFFFF)) * signed(MIX_1)
+    x = (x ^ ((x >> 15) & 0x1FFFF)) * signed(MIX_2)
+    return x ^ ((x >> 16) & 0xFFFF)
+
+
+def threshold(p: float) -> int:
+    """Draws of 24 bits below it are dropped."""
+    return round(p * (1 << BITS))
+
+
+def draws(keys: Tensor, module: int, width: int, p: float) -> Tensor:
+    """Mask [..., width] of the elements that stay, for token `keys` [...] in int32."""
+    token = _mix(keys ^ signed(module * MIX_1 + 1))
+    column = torch.arange(width, device=keys.device, dtype=torch.int32) * signed(STRIDE)
+    draw = (_mix(token[..., None] + column) >> (32 - BITS)) & ((1 << BITS) - 1)
+    return draw >= threshold(p)
 
 
 @dataclass
@@ -21,23 +68,7 @@ class Place:
 
     seed: int = 0
     step: int = 0
-    row_numbers: Tensor | None = None
-
-
-def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical right shift of signed 64-bit integers."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _mix(x: Tensor) -> Tensor:
-    """A bijection of 64-bit integers whose output bits look independent of its input's."""
-    x = (x ^ _shift(x, 30)) * _MIX_1
-    x = (x ^ _shift(x, 27)) * _MIX_2
-    return x ^ _shift(x, 31)
-
-
-def _signed(x: int) -> int:
-    return (x + (1 << 63)) % (1 << 64) - (1 << 63)
+    keys: Tensor | None = None
 
 
 class PlacedDropout(nn.Module):
@@ -52,20 +83,10 @@ class PlacedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
             return x
-        return torch.where(self.kept(x), x / (1.0 - self.p), torch.zeros_like(x))
-
-    def kept(self, x: Tensor) -> Tensor:
-        """Mask [rows, tokens, width] of the elements that stay."""
-        rows = self.place.row_numbers
-        assert rows is not None, "dropout needs to know its rows: TrainStep sets them"
-        key = (self.place.seed << 40) ^ (self.place.step << 12) ^ self.module_number
-        salt = torch.tensor(_signed(key * 0x9E3779B97F4A7C15), device=x.device)
-        row = _mix(rows.to(x.device) * _GOLDEN ^ _mix(salt))
-        position = torch.arange(x.shape[1], device=x.device) * _GOLDEN
-        column = torch.arange(x.shape[2], device=x.device) * _GOLDEN
-        token = _mix(row[:, None] + position[None, :])
-        draw = _shift(_mix(token[:, :, None] + column), 64 - _BITS)
-        return draw >= round(self.p * (1 << _BITS))
+        keys = self.place.keys
+        assert keys is not None, "dropout needs to know its rows: TrainStep sets them"
+        kept = draws(keys, self.module_number, x.shape[-1], self.p)
+        return torch.where(kept, x / (1.0 - self.p), torch.zeros_like(x))
 
 
 def place_dropouts(model: nn.Module, seed: int) -> Place:

@@ -1,73 +1,99 @@
 """`TrainStep`: one optimiser step's forward and backward, and the loss of law 2.
 
 The loss is the sum over the scored tokens of the whole step, divided by their number, so it is the
-same for any micro-batches. This is the stock path: the model's own forward, autograd's backward,
-and the head only at positions that some row of the micro-batch is scored at.
+same for any packs. Families that the engine knows run on it; any other model runs on its own
+forward and autograd.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from nybble.data.batches import MicroBatch, StepBatch
-from nybble.engine.dropout import place_dropouts
+from nybble.data.batches import Pack, StepBatch
+from nybble.data.packing import Layout
+from nybble.engine.fast import FastPath
+from nybble.engine.stock import StockPath
+from nybble.engine.transformer import Settings, Unsupported
 from nybble.planner.plan import Plan
+
+# Tokens that packs are rounded up to where they are replayed from captured graphs.
+PACK_STEP = 256
+
+
+class Path(Protocol):
+    """Computes packs: adds their losses to `loss` [], and gradients of the scaled sum."""
+
+    def begin(self) -> None: ...
+
+    def train(self, pack: Pack, step: int, scale: Tensor, loss: Tensor) -> None: ...
+
+    def evaluate(self, pack: Pack, loss: Tensor) -> None: ...
 
 
 class TrainStep:
-    """Gradients of one step, accumulated in the parameters' `.grad`."""
+    """Gradients of one step, in the parameters' `.grad`.
+
+    `why_stock` is None on the engine, else says why the stock model is run.
+    """
 
     def __init__(self, model: nn.Module, plan: Plan, seed: int = 0) -> None:
         self.model = model
         self.device = plan.device
         self.dtype = getattr(torch, plan.compute_dtype)
-        self.place = place_dropouts(model, seed)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.gradients = [torch.zeros_like(p) for p in self.parameters]
+        self.scale = torch.ones((), device=self.device)
+        self.why_stock: str | None = None
+        self.path: Path
+        try:
+            settings = Settings(
+                recompute_layers=plan.recompute_layers,
+                lean=plan.lean,
+                keep_weights=plan.keep_weights,
+                offload=plan.offload,
+                tile_bytes=plan.logit_tile_bytes,
+            )
+            self.path = FastPath(model, settings, self.dtype, plan.micro_batch_tokens, seed)
+        except Unsupported as reason:
+            self.why_stock = str(reason)
+            self.path = StockPath(model, self.device, self.dtype, seed)
+        self.layout = layout_of(plan, self.why_stock is None)
 
     def __call__(self, batch: StepBatch, step: int, loss_scale: float | Tensor = 1.0) -> Tensor:
         """Run forward and backward; the mean loss [] over scored tokens, left on the device.
 
-        Gradients are those of the mean loss times `loss_scale`.
+        Gradients are those of the mean loss times `loss_scale`; earlier ones are forgotten.
         """
-        self.model.train()
-        self.place.step = step
-        total = torch.zeros((), device=self.device)
-        for micro_batch in batch.micro_batches:
-            loss = self.loss_sum(micro_batch) / batch.scored_tokens
-            torch.autograd.backward(loss * loss_scale)
-            total += loss.detach()
-        return total
+        torch._foreach_zero_(self.gradients)
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradient
+        self.scale.copy_(torch.as_tensor(loss_scale / batch.scored_tokens), non_blocking=True)
+        loss = torch.zeros((), device=self.device)
+        self.path.begin()
+        for pack in batch.packs:
+            self.path.train(pack, step, self.scale, loss)
+        return loss / batch.scored_tokens
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[StepBatch]) -> float:
         """Mean loss over all scored tokens of `batches`, without dropout."""
-        self.model.eval()
         total = torch.zeros((), device=self.device, dtype=torch.float64)
+        self.path.begin()
         for batch in batches:
-            for micro_batch in batch.micro_batches:
-                total += self.loss_sum(micro_batch).double()
+            for pack in batch.packs:
+                loss = torch.zeros((), device=self.device)
+                self.path.evaluate(pack, loss)
+                total += loss
         return float(total) / sum(batch.scored_tokens for batch in batches)
 
-    def loss_sum(self, batch: MicroBatch) -> Tensor:
-        """Sum [] of the cross-entropies at the scored positions, in fp32."""
-        self.place.row_numbers = self._tensor(batch.row_numbers)
-        # On the host: torch.unique would wait for the device.
-        needed, column = np.unique(batch.scored_positions, return_inverse=True)
-        with self._autocast():
-            logits = self.model(
-                input_ids=self._tensor(batch.input_ids),
-                attention_mask=self._tensor(batch.attention_mask),
-                logits_to_keep=self._tensor(needed),
-                use_cache=False,
-            ).logits
-        scored = logits[self._tensor(batch.scored_rows), self._tensor(column)].float()
-        return functional.cross_entropy(scored, self._tensor(batch.targets), reduction="sum")
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        return torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32)
-
-    def _tensor(self, array: object) -> Tensor:
-        return torch.as_tensor(array).to(self.device, non_blocking=True)
+def layout_of(plan: Plan, packed: bool) -> Layout:
+    """How the loader groups rows for the engine, or padded for a stock model."""
+    if not packed:
+        return Layout(plan.micro_batch_tokens, padded=True)
+    if plan.device != "cuda":
+        return Layout(plan.micro_batch_tokens)
+    most = -(-plan.micro_batch_tokens // PACK_STEP) * PACK_STEP
+    return Layout(most, sizes=tuple(range(PACK_STEP, most + 1, PACK_STEP)))

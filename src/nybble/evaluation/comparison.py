@@ -84,6 +84,7 @@ def compare(
             for name in predictions
             if name not in (baseline, tuned)
         },
+        "thresholds": asdict(thresholds),
         "parse_rate": {"baseline": parse_rates[baseline], "tuned": parse_rates[tuned]},
         "mse": {name: m["mse"] for name, m in metrics.items()},
         "r2": {name: m["r2"] for name, m in metrics.items()},

@@ -13,6 +13,7 @@ import yaml
 from nybble.evaluation import verdict
 from nybble.export.snippet import Source, decoder, loading_snippet
 from nybble.recipe import Recipe, dump_recipe
+from nybble.recipe.references import map_references
 from nybble.report.terminal import TITLES, interval_text
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
@@ -46,16 +47,7 @@ def write_card(
 
 def public_recipe(recipe: Recipe) -> Recipe:
     """`recipe` with local paths cut down to the last name: folders say who trained it, and where"""
-    fields = recipe.model_dump()
-    for part, keys in (
-        ("model", ("base", "adapter")),
-        ("data", ("train", "validation", "test")),
-    ):
-        for key in keys:
-            value = fields[part][key]
-            if isinstance(value, str) and _is_path(value):
-                fields[part][key] = Path(value).name or "local"
-    return Recipe.model_validate(fields)
+    return map_references(recipe, _without_folders)
 
 
 def escaped(text: str) -> str:
@@ -65,11 +57,12 @@ def escaped(text: str) -> str:
     )  # fmt: skip
 
 
-def _is_path(reference: str) -> bool:
-    return parse_reference(reference).kind == "path"
+def _without_folders(reference: str) -> str:
+    is_path = parse_reference(reference).kind == "path"
+    return (Path(reference).name or "local") if is_path else reference
 
 
-def _hub_name(reference: str | int | None) -> str | None:
+def _hub_name(reference: object) -> str | None:
     """owner/name of what is on the Hub; None for anything else."""
     if not isinstance(reference, str):
         return None
@@ -80,7 +73,7 @@ def _hub_name(reference: str | int | None) -> str | None:
 def _front_matter(recipe: Recipe, merged: bool) -> str:
     """What the Hub reads. A licence is not ours to choose: the Hub asks for it."""
     data = recipe.data
-    sources = [data.train, data.validation, data.test]
+    sources = [*data.train_sources, data.validation, data.test]
     datasets = list(dict.fromkeys(name for name in map(_hub_name, sources) if name))
     base = _hub_name(recipe.model.base)
     quantised = [] if recipe.model.quantization == "none" else ["qlora"]
@@ -108,7 +101,7 @@ def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
         audit = folder.read("data/audit.json")
         epochs = f"{train.num_train_epochs:g} epoch{'' if train.num_train_epochs == 1 else 's'}"
         text += (
-            f"\n\nTrained on {audit['rows']['train']:,} rows of {escaped(public.data.train)}: "
+            f"\n\nTrained on {audit['rows']['train']:,} rows of {escaped(public.data.train_name)}: "
             f"{audit['tokens']['train']:,} tokens an epoch, {audit['scored_tokens']['train']:,} of "
             f"them scored, for {epochs}"
             + (f" or at most {train.max_steps:,} steps" if train.max_steps > 0 else "")

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nybble.export.card import public_recipe, write_card
 from nybble.recipe import Recipe
@@ -37,6 +37,23 @@ def push(
     check_name(to)
     upload, report = what_to_push(folder, merged)
     card = write_card(folder, recipe, to, report)
+    what = "Merged model" if merged else "Adapter"
+    with _staged(upload, card, recipe) as staged:
+        return upload_folder(staged, to, "model", private, revision, f"{what} of {recipe.name}")
+
+
+def upload_folder(
+    folder: Path,
+    to: str,
+    kind: Literal["model", "dataset"],
+    private: bool,
+    revision: str,
+    title: str,
+) -> str:
+    """Upload `folder` as the repository `to`, made when it is not there; gives its address.
+
+    Raises `InputError` as `push` does.
+    """
     from huggingface_hub import HfApi, get_token
 
     if get_token() is None:
@@ -45,20 +62,21 @@ def push(
             f"Log in with `hf auth login` or set HF_TOKEN; make one with write access on {_TOKENS}",
         )
     api = HfApi()
-    with _staged(upload, card, recipe) as staged, _push_errors(to, revision):
-        address = str(api.create_repo(to, private=private, exist_ok=True))
-        if private and api.repo_info(to).private is False:
+    with _push_errors(to, revision, kind):
+        address = str(api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
+        if private and api.repo_info(to, repo_type=kind).private is False:
             raise InputError(
                 f"The repository {to} is there already, and public.",
                 "Say --public to push to it all the same, or choose another name.",
             )
         if revision != "main":
-            api.create_branch(to, branch=revision, exist_ok=True)
+            api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True)
         api.upload_folder(
             repo_id=to,
-            folder_path=staged,
+            repo_type=kind,
+            folder_path=folder,
             revision=revision,
-            commit_message=f"{'Merged model' if merged else 'Adapter'} of {recipe.name}, by Nybble",
+            commit_message=f"{title}, by Nybble",
         )
     return address
 
@@ -108,7 +126,7 @@ def _staged(source: Path, card: str, recipe: Recipe) -> Iterator[Path]:
 
 
 @contextmanager
-def _push_errors(to: str, revision: str) -> Iterator[None]:
+def _push_errors(to: str, revision: str, kind: str) -> Iterator[None]:
     """The Hub's refusals of an upload as `InputError`s; all others pass."""
     from huggingface_hub import errors as hub
 
@@ -118,7 +136,7 @@ def _push_errors(to: str, revision: str) -> Iterator[None]:
         raise
     except Exception as error:
         status = error.response.status_code if isinstance(error, hub.HfHubHTTPError) else None
-        known = _not_written(status, error, to) or refused(error, to, revision, "model")
+        known = _not_written(status, error, to) or refused(error, to, revision, kind)
         if known is None:
             raise
         # The original would show the request's headers: `from None` keeps them out.

@@ -8,6 +8,7 @@ import torch
 from peft import PeftModel
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
+from nybble.data.render import chat_stop_id
 from nybble.generation.batches import Ids, batches, left_padded
 from nybble.generation.choice import Chooser, uniforms
 from nybble.generation.ending import Ending, OnText, StopStrings, Stream
@@ -17,10 +18,11 @@ OnAnswer = Callable[[int, str], None]
 
 
 def stop_ids(model: Any, tokenizer: Any) -> list[int]:
-    """The tokenizer's stop token and those that the model's generation config names."""
+    """The tokenizer's stop token, what its chat template ends answers with, and the ids that the
+    model's generation config names."""
     named = model.generation_config.eos_token_id
     named = named if isinstance(named, list) else [] if named is None else [named]
-    return list(dict.fromkeys([tokenizer.eos_token_id, *named]))
+    return list(dict.fromkeys([tokenizer.eos_token_id, chat_stop_id(tokenizer), *named]))
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
         if hasattr(module, "compute_type_is_set"):  # bitsandbytes' Linear4bit
             module.compute_dtype, module.compute_type_is_set = dtype, True
             keep_weights_trainable_on_cpu(module)
-    if plan.recompute:
+    if plan.recompute_layers:
         model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
     model.config.use_cache = False
     return model
@@ -61,16 +61,29 @@ def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dty
             bnb_4bit_compute_dtype=dtype,
         )
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             device_map={"": plan.device},
             trust_remote_code=part.trust_remote_code,
+            output_loading_info=True,
             **options,
         )
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        # Of torch's own kinds of RuntimeError, out of memory among them, a model tells nothing.
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{part.base} cannot be loaded: {reason[:200]}",
             "Check model.base: it must be a causal language model that transformers knows.",
         ) from None
+    missing = sorted(found["missing_keys"])
+    if missing:
+        # transformers would go on with random numbers in their place.
+        raise InputError(
+            f"{part.base} lacks {len(missing):,} of its weights: {', '.join(missing[:2])}"
+            f"{', ...' if len(missing) > 2 else ''}.",
+            "Copy or download the model again; weights and config.json must belong together.",
+        )
+    return model

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nybble.data.examples import Conversation, Example, Message, Pair, read_examples
+from nybble.data.examples import Conversation, Example, Message, Pair
+from nybble.data.reading import read_examples, renamed
 from nybble.data.template import parse_template
 from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
@@ -84,9 +85,10 @@ class Asking:
         if self.raw or not self.conversations:
             # An answer is not needed, so the prompt's columns stand in for it.
             prompt = (None if self.raw else self.part.prompt) or "prompt"
-            return read_examples(rows, self._part("prompt-completion", prompt), source)
-        part = self._part("auto", None)
-        examples = read_examples([_unanswered(row) for row in rows], part, source)
+            return list(read_examples(rows, self._part("prompt-completion", prompt), source))
+        part = self._part("auto", None).model_copy(update={"columns": {}})
+        asked = [_unanswered(renamed(row, self.part.columns)) for row in rows]
+        examples = read_examples(asked, part, source)
         return [self._with_system(example) for example in examples]
 
     def _part(self, format_: str, template: str | None) -> DataPart:
@@ -159,6 +161,8 @@ def _unanswered(row: Row) -> Row:
             last = turns[-1]
             answered = isinstance(last, dict) and last.get(speaker) in _ASSISTANT
             return row if answered else {**row, column: [*turns, {speaker: "assistant", text: ""}]}
+    if isinstance(row.get("instruction"), str):
+        return {"output": "", **row}
     if isinstance(row.get("prompt"), str):
         return {"messages": [{"role": "user", "content": row["prompt"]}, _NO_ANSWER]}
     return row

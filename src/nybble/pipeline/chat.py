@@ -8,14 +8,17 @@ import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 
 from nybble.data.examples import Message
 from nybble.data.render import Ids
+from nybble.data.truncate import cut_examples
 from nybble.generation.sampling import Sampling
 from nybble.pipeline.asking import Asking
 from nybble.pipeline.inference import Speaker, Subject, load_speaker
+from nybble.report.answer_text import print_answer
 from nybble.runs.errors import InputError
 
 COMMANDS = {
@@ -89,7 +92,8 @@ class Talk:
         example = self.asking.text(line, where="The line")
         if self.asking.conversations:
             example = self.asking.turns([*self.history, question])
-        return prompts([example], self.speaker.renderer, ())[0]
+        shortened = cut_examples([example], self.asking.part, self.speaker.renderer)
+        return prompts(shortened, self.speaker.renderer, ())[0]
 
 
 def check_chat(subject: Subject) -> None:
@@ -106,12 +110,8 @@ def chat(subject: Subject, sampling: Sampling, system: str | None = None) -> Non
     """Converse until /quit or the end of the input. Answers go to stdout, the rest to stderr."""
     check_chat(subject)
     asking = Asking(subject.recipe.data, subject.conversations, system)
-    notes, out = Console(stderr=True, highlight=False), Console(highlight=False)
-
-    def show(piece: str) -> None:
-        out.out(piece, end="", highlight=False)
-
-    talk = Talk(load_speaker(subject), asking, sampling, show)
+    notes = Console(stderr=True, highlight=False)
+    talk = Talk(load_speaker(subject), asking, sampling, partial(print_answer, end=""))
     watched = sys.stdin.isatty()
     if watched:
         with contextlib.suppress(ImportError):
@@ -125,7 +125,7 @@ def chat(subject: Subject, sampling: Sampling, system: str | None = None) -> Non
                 notes.print(talk.obey(line.rstrip()), markup=False, style="dim")
             elif line.strip():
                 talk.say(line)
-                out.out("")
+                print()
         except InputError as error:
             notes.print(str(error), markup=False, style="red")
 

@@ -57,10 +57,10 @@ class Examiner:
         self.plan = plan
         self.part: EvaluatePart = stage.recipe.evaluate
         self.test = stage.prepared.splits.test[: self.part.size]
-        self.questions: Questions = read_questions(self.test, self.part, stage.recipe.data.train)
+        self.questions: Questions = read_questions(self.test, self.part, stage.recipe.data.train_name)
         train = stage.prepared.splits.train
         self.train_truth = np.array(
-            [true_number(example, self.part, stage.recipe.data.train) for example in train]
+            [true_number(example, self.part, stage.recipe.data.train_name) for example in train]
         )
         self.number_ids = self._single_tokens(train)
 
@@ -198,7 +198,7 @@ def references(examiner: Examiner) -> dict[str, Floats]:
     The ridge's penalty is chosen on validation rows, or on a tenth of the training rows where there
     are none.
     """
-    splits, source = examiner.stage.prepared.splits, examiner.stage.recipe.data.train
+    splits, source = examiner.stage.prepared.splits, examiner.stage.recipe.data.train_name
     train, validation = list(splits.train), list(splits.validation)
     if len(validation) < 2:
         cut = max(2, len(train) // 10)

@@ -4,12 +4,15 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nybble.data.examples import Example
+from nybble.data.truncate import cut_examples
 from nybble.generation.sampling import Sampling
 from nybble.pipeline.inference import Subject, load_speaker
+from nybble.report.answer_text import print_answer
 from nybble.runs.atomic import write_json_lines
 from nybble.runs.errors import InputError
 from nybble.runs.folder import check_not_below_file
@@ -66,9 +69,10 @@ def generate(
     speaker = load_speaker(subject)
     from nybble.pipeline.questions import prompt_and_answer, prompts
 
+    examples = cut_examples(examples, subject.recipe.data, speaker.renderer)
     asked = prompts(examples, speaker.renderer, ())
     if telling.stream:
-        answers = speaker.answers(asked, sampling, on_text=_write)
+        answers = speaker.answers(asked, sampling, on_text=partial(print_answer, end=""))
         print()
         return answers
     if telling.output is None:
@@ -78,7 +82,7 @@ def generate(
             done = iter(range(1, len(asked) + 1))
             answers = speaker.answers(asked, sampling, lambda *_: bar.update(next(done)))
     if telling.as_text:
-        print(answers[0])
+        print_answer(answers[0])
         return answers
     lines: list[dict[str, Any]] = [
         {"row": example.number, "prompt": prompt_and_answer(example)[0], "answer": answer}
@@ -86,12 +90,8 @@ def generate(
     ]
     if telling.output is None:
         for line in lines:
-            print(json.dumps(line, ensure_ascii=False))
+            print_answer(json.dumps(line, ensure_ascii=False))
     else:
         write_json_lines(telling.output, lines)
         print(f"{len(lines):,} answers in {telling.output}")
     return answers
-
-
-def _write(piece: str) -> None:
-    print(piece, end="", flush=True)

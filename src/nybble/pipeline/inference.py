@@ -17,13 +17,7 @@ from nybble.recipe import Recipe, load_recipe
 from nybble.recipe.schema import DataPart, ModelPart
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
-from nybble.sources import (
-    check_adapter,
-    check_model,
-    locate_adapter,
-    locate_model,
-    parse_reference,
-)
+from nybble.sources import find_adapter, find_model, parse_reference
 
 
 @dataclass(frozen=True)
@@ -119,11 +113,8 @@ def find_subject(reference: str, adapter: str | None = None, base: bool = False)
         _check_reference(reference)
         recipe = _no_run(reference)
     part = recipe.model
-    model_folder = locate_model(part.base, part.revision, part.trust_remote_code)
-    check_model(model_folder)
-    adapter_folder = locate_adapter(adapter, "main") if adapter else None
-    if adapter_folder:
-        check_adapter(adapter_folder)
+    model_folder = find_model(part.base, part.revision, part.trust_remote_code)
+    adapter_folder = find_adapter(adapter) if adapter else None
     conversations = _conversations(folder) if is_run else _has_chat_template(model_folder)
     return Subject(reference, recipe, model_folder, adapter_folder, is_run, conversations)
 
@@ -136,11 +127,14 @@ def load_speaker(subject: Subject) -> Speaker:
     from nybble.model.load import load_base
 
     part = subject.recipe.model
-    tokenizer = load_tokenizer(subject.model_folder, part.trust_remote_code)
+    template = subject.recipe.data.chat_template
+    tokenizer = load_tokenizer(subject.model_folder, part.trust_remote_code, template)
     renderer = Renderer(tokenizer, subject.recipe.data.date or datetime.date.today())
     config = json.loads((subject.model_folder / "config.json").read_text(encoding="utf-8"))
     # Nothing is recomputed where there is no backward.
-    plan = replace(make_plan(subject.recipe, config, current_device(), longest=1), recompute=False)
+    plan = replace(
+        make_plan(subject.recipe, config, current_device(), longest=1), recompute_layers=0
+    )
     model = load_base(subject.model_folder, part, plan)
     if subject.adapter_folder:
         model = load_adapters(model, subject.adapter_folder)

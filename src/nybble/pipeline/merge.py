@@ -13,6 +13,7 @@ from nybble.recipe.schema import Recipe
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError, NybbleError
 from nybble.runs.folder import RunFolder, check_output
+from nybble.runs.lock import locked
 
 PROMPTS = 200
 
@@ -56,8 +57,9 @@ def merge_run(
     here = plan_here(stage)
     # A CPU computes in fp32, which holds 16-bit weights exactly; a GPU in what is written.
     compute = "float32" if here.device == "cpu" else dtype
-    plan = replace(here, compute_dtype=compute, recompute=False)
-    with new_folder(output) as scratch:
+    plan = replace(here, compute_dtype=compute, recompute_layers=0)
+    # Locked, so that no other process sweeps away what is being written.
+    with locked(folder.path), new_folder(output) as scratch:
         report = _merge_and_verify(stage, plan, folder, scratch, dtype, asked)
         if not report["faithful"]:
             raise _unfaithful(report)

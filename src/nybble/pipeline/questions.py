@@ -75,16 +75,16 @@ def check_truths(splits: Splits, data: DataPart, part: EvaluatePart) -> None:
         )
     if len(splits.validation) < 2 and len(splits.train) < 3:
         raise InputError(
-            f"{data.train}: {len(splits.train)} rows to train on and {len(splits.validation)} to "
+            f"{data.train_name}: {len(splits.train)} rows to train on and {len(splits.validation)} to "
             "validate are too few rows for the references.",
             "Give more rows, or skip the evaluation with evaluate.size=0.",
         )
     for examples, source in (
-        (splits.train, data.train),
+        (splits.train, data.train_name),
         (splits.validation, data.validation),
         (test, data.test),
     ):
-        name = source if isinstance(source, str) else data.train
+        name = source if isinstance(source, str) else data.train_name
         for example in examples:
             true_number(example, part, name)
             if part.floor and examples is test:
@@ -116,13 +116,14 @@ def prompts(examples: Sequence[Example], renderer: Renderer, shots: Sequence[Exa
             asked = _last_turn(example)[0]
             first = next((at for at, m in enumerate(asked) if m["role"] != "system"), len(asked))
             messages = [*asked[:first], *_turns(shots), *asked[first:]]
-            out[i] = renderer.chat_prompt_ids(messages, f"test row {example.number}")
+            where = f"test row {example.number}"
+            out[i] = renderer.chat_prompt_ids(messages, where, example.tools)
     return [ids for ids in out if ids is not None]
 
 
 def draw_shots(train: Sequence[Example], count: int, seed: int) -> list[Example]:
     """`count` training rows to show in the baseline's prompt, the same for every question."""
-    return random.Random(f"shots {seed}").sample(list(train), min(count, len(train)))
+    return random.Random(f"shots {seed}").sample(train, min(count, len(train)))
 
 
 def _last_turn(chat: Conversation) -> tuple[list[Message], Message]:

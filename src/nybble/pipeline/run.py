@@ -11,18 +11,12 @@ from typing import Any
 from nybble.pipeline.seeds import finished
 from nybble.pipeline.stage import Stage, judged, make_stage
 from nybble.recipe import Recipe, dump_recipe
+from nybble.recipe.references import map_references
 from nybble.report.page import write_report
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder, check_output, create_run_folder
+from nybble.runs.lock import check_not_locked, locked
 from nybble.sources import absolute
-
-SOURCES = (
-    ("model", "base"),
-    ("model", "adapter"),
-    ("data", "train"),
-    ("data", "validation"),
-    ("data", "test"),
-)
 
 
 def run(
@@ -38,9 +32,11 @@ def run(
     from nybble.pipeline.work import begin, plan_here
 
     plan = plan_here(stage)
-    folder = create_run_folder(recipe.name, output, replace, dump_recipe(_anywhere(stage.recipe)))
+    # Absolute paths: the run can be resumed or judged from another folder.
+    written = dump_recipe(map_references(stage.recipe, absolute))
+    folder = create_run_folder(recipe.name, output, replace, written)
     print(f"run        {recipe.name} into {folder.path}")
-    with _guarded(folder):
+    with locked(folder.path), _guarded(folder):
         begin(stage, plan, folder, seeds)
     print(f"report     {write_report(folder)}")
     return folder
@@ -48,6 +44,7 @@ def run(
 
 def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
     """Go on with an interrupted run: from its newest checkpoint, with its evaluation or seeds."""
+    check_not_locked(folder.path)
     if folder.newest_checkpoint() is None and not folder.adapter.exists():
         raise InputError(
             f"{folder.path} has no checkpoint to go on from.",
@@ -59,7 +56,7 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
     _check_same_rows(folder, stage)
     from nybble.pipeline.work import finish, plan_as_begun
 
-    with _guarded(folder):
+    with locked(folder.path), _guarded(folder):
         finish(stage, plan_as_begun(stage, folder), folder)
     print(f"report     {write_report(folder)}")
     return folder
@@ -67,6 +64,7 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
 
 def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
     """Evaluate the adapter of an earlier run; its folder counts the reads of its test rows."""
+    check_not_locked(folder.path)
     if not folder.adapter.exists():
         raise InputError(f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`.")
     stage = make_stage(recipe)
@@ -78,7 +76,8 @@ def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
     _check_same_rows(folder, stage)
     from nybble.pipeline.work import judge, plan_here
 
-    comparison = judge(stage, plan_here(stage), folder)
+    with locked(folder.path):
+        comparison = judge(stage, plan_here(stage), folder)
     print(f"report     {write_report(folder)}")
     return comparison
 
@@ -91,19 +90,6 @@ def _check_same_rows(folder: RunFolder, stage: Stage) -> None:
             f"{folder.path}: the training rows changed since ({then[:12]} then, {now[:12]} now).",
             "Restore what it was trained on, or begin anew with `nybble run`.",
         )
-
-
-def _anywhere(recipe: Recipe) -> Recipe:
-    """`recipe` with its paths absolute: the run can be resumed or judged from another folder."""
-    fields = recipe.model_dump()
-    for section, names in (
-        ("model", ("base", "adapter")),
-        ("data", ("train", "validation", "test")),
-    ):
-        for name in names:
-            if isinstance(fields[section][name], str):
-                fields[section][name] = absolute(fields[section][name])
-    return Recipe.model_validate(fields)
 
 
 @contextmanager

@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nybble.data.cache import prepare_once
+from nybble.data.corpus import read_splits
 from nybble.data.examples import Example
-from nybble.data.prepare import Prepared, prepare, read_splits
+from nybble.data.prepare import Prepared
+from nybble.data.preview import preview
 from nybble.data.render import Renderer
 from nybble.data.tokenizer import load_tokenizer
+from nybble.data.truncate import cut_splits
 from nybble.pipeline.questions import check_truths, draw_shots, prompts
 from nybble.planner.device import Device
 from nybble.planner.plan import Plan, make_plan
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
-from nybble.sources import (
-    check_adapter,
-    check_model,
-    locate_adapter,
-    locate_model,
-    parse_reference,
-)
+from nybble.sources import find_adapter, find_model, parse_reference
+from nybble.sources.adapter_fields import check_lora_fields
+from nybble.sources.lazy import View
 from nybble.training.progress import watch
 
 
@@ -51,11 +51,20 @@ class Stage:
         return reference.name if reference.kind == "hub" else str(self.model_folder.resolve())
 
     @property
+    def base_revision(self) -> str | None:
+        """The revision of that base, where it is not what plain PEFT takes anyhow."""
+        part = self.recipe.model
+        on_hub = parse_reference(part.base).kind == "hub"
+        return part.revision if on_hub and part.revision != "main" else None
+
+    @property
     def shots(self) -> list[Example]:
         """Rows to show in the baseline's prompt, of those that the tuned model learns from."""
-        trained_on = {row.number for row in self.prepared.train}
-        rows = [row for row in self.prepared.splits.train if row.number in trained_on]
-        return draw_shots(rows, self.recipe.evaluate.few_shot, self.recipe.train.seed)
+        train = self.prepared.splits.train
+        if any(drop.part == "train" for drop in self.prepared.drops):
+            trained_on = set(self.prepared.train.numbers.tolist())
+            train = View(train, (i for i, row in enumerate(train) if row.number in trained_on))
+        return draw_shots(train, self.recipe.evaluate.few_shot, self.recipe.train.seed)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -66,21 +75,12 @@ class Stage:
 
     def plan(self, device: Device) -> Plan:
         """The plan on `device`, from the model's config.json and the longest prepared row."""
-        rows = [*self.prepared.train, *self.prepared.validation]
-        return make_plan(self.recipe, self.config, device, max(len(row.input_ids) for row in rows))
+        longest = max(self.prepared.train.longest, self.prepared.validation.longest)
+        return make_plan(self.recipe, self.config, device, longest)
 
     def preview(self, rows: int = 3) -> list[dict[str, Any]]:
         """The first training rows token by token: the token's text, and whether it is scored."""
-        return [
-            {
-                "source_row": row.number,
-                "input_ids": row.input_ids,
-                "scored": row.scored,
-                "tokens": [self.tokenizer.decode([i]) for i in row.input_ids],
-                "special": [i in self.tokenizer.all_special_ids for i in row.input_ids],
-            }
-            for row in self.prepared.train[:rows]
-        ]
+        return preview(self.prepared.train[:rows], self.tokenizer)
 
     def with_seed(self, seed: int) -> "Stage":
         """The same data, split as before, for a training with another seed."""
@@ -89,25 +89,32 @@ class Stage:
 
 
 def make_stage(recipe: Recipe) -> Stage:
-    """Fetch, check and prepare everything that `recipe` names. Loads no weights, writes no file.
+    """Fetch, check and prepare everything that `recipe` names. Loads no weights.
 
+    Writes no file outside the cache.
     Raises `InputError` for whatever is wrong with the model's folder or the data. Rows are read
     before transformers is imported: a missing file is told at once.
     """
     splits = read_splits(recipe)
-    folder = locate_model(recipe.model.base, recipe.model.revision, recipe.model.trust_remote_code)
-    check_model(folder)
+    folder = find_model(recipe.model.base, recipe.model.revision, recipe.model.trust_remote_code)
     adapter = None
     if recipe.model.adapter:
-        adapter = locate_adapter(recipe.model.adapter, "main")
-        check_adapter(adapter)
+        adapter = find_adapter(recipe.model.adapter)
+        check_lora_fields(recipe.lora, adapter)
     if judged(recipe):
         check_truths(splits, recipe.data, recipe.evaluate)
     today = recipe.data.date or datetime.date.today()
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"date": today})})
-    renderer = Renderer(load_tokenizer(folder, recipe.model.trust_remote_code), today)
-    with watch("preparing rows", len(splits.train) + len(splits.validation)) as bar:
-        prepared = prepare(splits, recipe.data, renderer, lambda done, _: bar.update(done))
+    tokenizer = load_tokenizer(folder, recipe.model.trust_remote_code, recipe.data.chat_template)
+    renderer = Renderer(tokenizer, today)
+    splits = cut_splits(splits, recipe.data, renderer)
+    total = len(splits.train) + len(splits.validation)
+    with watch("preparing rows", total) as bar:
+        prepared, cached = prepare_once(
+            splits, recipe.data, renderer, lambda done, _: bar.update(done)
+        )
+        if cached:
+            bar.update(total, "from cache")
     stage = Stage(recipe, folder, adapter, renderer, prepared)
     check_context(stage)
     return stage
@@ -121,10 +128,11 @@ def judged(recipe: Recipe) -> bool:
 def check_context(stage: Stage) -> None:
     """Refuse rows and questions that hold more tokens than the model reads, or none at all."""
     context = stage.config.get("max_position_embeddings") or stage.config.get("n_positions")
-    for row in [*stage.prepared.train, *stage.prepared.validation]:
-        if context and len(row.input_ids) > context:
+    for rows in (stage.prepared.train, stage.prepared.validation):
+        if context and rows.longest > context:
+            row = rows[int((rows.lengths > context).argmax())]
             raise InputError(
-                f"{stage.recipe.data.train}: row {row.number} is {len(row.input_ids):,} tokens "
+                f"{stage.recipe.data.train_name}: row {row.number} is {len(row.input_ids):,} tokens "
                 f"long, the model reads at most {context:,}.",
                 f"Say data.max_length={context}: longer rows are left out and listed.",
             )

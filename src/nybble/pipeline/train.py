@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from peft import PeftModel
 
 from nybble.data.batches import StepBatch, StepLoader, make_step
+from nybble.data.packing import Layout
 from nybble.engine.step import TrainStep
 from nybble.export.inference_files import write_inference_files
 from nybble.generation.greedy import stop_ids
-from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
+from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan
@@ -33,8 +33,11 @@ def load_model(stage: Stage, plan: Plan, adapter: Path | None) -> PeftModel:
     """The base with new adapters, or with the ones in `adapter`."""
     base = load_base(stage.model_folder, stage.recipe.model, plan)
     if adapter:
-        return load_adapters(base, adapter)
-    return attach_adapters(base, stage.recipe.lora, stage.recipe.train.seed)
+        model = load_adapters(base, adapter)
+    else:
+        model = attach_adapters(base, stage.recipe.lora, stage.recipe.train.seed)
+    model.peft_config[ADAPTER].revision = stage.base_revision
+    return model
 
 
 def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None = None) -> Trained:
@@ -45,17 +48,19 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
     print(f"model      {stage.recipe.model.base}, {stage.recipe.model.quantization}; "
           f"{count:,} adapter parameters in fp32, compute in {plan.compute_dtype}")  # fmt: skip
     recipe = stage.recipe
+    train_step = TrainStep(model, plan, recipe.train.seed)
+    if train_step.why_stock:
+        print(f"engine     the stock model is run, more slowly: {train_step.why_stock}")
     trainer = Trainer(
         model=model,
-        train_step=TrainStep(model, plan, recipe.train.seed),
+        train_step=train_step,
         loader=StepLoader(
             rows=stage.prepared.train,
             batch_size=recipe.train.batch_size,
             seed=recipe.train.seed,
-            micro_batch_tokens=plan.micro_batch_tokens,
-            pad_id=pad_id(stage.tokenizer),
+            layout=train_step.layout,
         ),
-        validation=validation_steps(stage, plan),
+        validation=validation_steps(stage, train_step.layout),
         part=recipe.train,
         folder=folder,
         fingerprint=stage.prepared.fingerprint,
@@ -73,14 +78,9 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
     return Trained(model, plan, result)
 
 
-def validation_steps(stage: Stage, plan: Plan) -> list[StepBatch]:
+def validation_steps(stage: Stage, layout: Layout) -> list[StepBatch]:
     """All validation rows as one batch, or none where there are no rows."""
     rows = stage.prepared.validation
     if not rows:
         return []
-    return [make_step(rows, range(len(rows)), plan.micro_batch_tokens, pad_id(stage.tokenizer))]
-
-
-def pad_id(tokenizer: Any) -> int:
-    """Any id will do: padding is masked and never scored."""
-    return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+    return [make_step(rows, range(len(rows)), layout)]

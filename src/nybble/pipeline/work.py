@@ -5,9 +5,12 @@ from typing import Any
 
 from peft import PeftModel
 
+from nybble.data.leakage import repeats_line
+from nybble.data.truncate import cut_line
 from nybble.model.device import current_device
 from nybble.pipeline.environment import environment
 from nybble.pipeline.evaluate import TUNED, Examiner, evaluate
+from nybble.pipeline.look import measured
 from nybble.pipeline.seeds import ERROR, ask_for, folder_of, further_seeds, write_spread
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.train import load_model, train
@@ -28,7 +31,7 @@ def plan_as_begun(stage: Stage, folder: RunFolder) -> Plan:
     here, begun = plan_here(stage), folder.read("plan.json")
     if (here.device, here.device_name) != ("cpu", begun["device_name"]):
         return here
-    kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute")}
+    kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute_layers", "lean")}
     return replace(here, **kept)
 
 
@@ -40,10 +43,15 @@ def begin(stage: Stage, plan: Plan, folder: RunFolder, seeds: int) -> None:
     folder.write("plan.json", plan.as_json())
     folder.write("data/audit.json", audit)
     folder.write("data/preview.json", stage.preview())
+    lengths = measured(stage.recipe, stage.prepared, None, stage.renderer)
+    folder.write("data/lengths.json", lengths)
     ask_for(folder, stage.recipe.train.seed, seeds)
     rows, tokens = audit["rows"], audit["tokens"]["train"] / audit["rows"]["train"]
     print(f"data       {rows['train']:,} rows to train on, {rows['validation']:,} to validate, "
           f"{rows['test']:,} to test; {tokens:.0f} tokens a row")  # fmt: skip
+    for line in (repeats_line(audit["repeats"]), cut_line(audit["cut_rows"])):
+        if line:
+            print(f"data       {line}")
     print(f"plan       {device}: {plan.reason}")
     finish(stage, plan, folder)
 

@@ -134,6 +134,11 @@ def _override(fields: dict[Any, Any], override: str) -> None:
     # To YAML the template {title} is a mapping, from title to nothing.
     is_template = isinstance(parsed, dict) and None in parsed.values()
     fields[last] = value if is_template else parsed
+    if key in ("data.prompt", "data.completion") and "\\n" in str(fields[last]):
+        raise InputError(
+            f"Override {override!r} holds a backslash and an n, not a line break.",
+            f"Write {key}=$'...\\n...' in bash or zsh, or set it in the recipe's file.",
+        )
 
 
 def _kind(value: Any) -> str:

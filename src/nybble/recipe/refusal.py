@@ -1,10 +1,12 @@
 """What pydantic found wrong with a recipe, as two lines that a person can act on."""
 
 import difflib
-from typing import Any
+import re
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from nybble.recipe.row_parts import RowRange
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 
@@ -28,14 +30,16 @@ RENAMED = {
 }
 
 _UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
+_PLAIN = ("int_type", "float_type", "string_type")
+_MEMBER = re.compile(rf"^(int|float|str)$|\b{RowRange.__name__}\b")
 
 
 def refusal(error: ValidationError, source: str) -> InputError:
     """The first problem of a failed validation, as two lines; unknown keys come first."""
-    problems = sorted(error.errors(), key=lambda p: p["type"] not in _UNKNOWN_KEY)
+    problems = sorted(_meant(error), key=lambda p: p["type"] not in _UNKNOWN_KEY)
     problem = problems[0]
-    # A union's location ends with the name of the member that was tried: not a field of ours.
-    path = [str(part) for part in problem["loc"]]
+    # A union's location names the member that was tried: not a field of ours.
+    path = [part for part in map(str, problem["loc"]) if not _MEMBER.search(part)]
     section, fields = _section_at(path)
     key = ".".join(path[: len(section) + 1])
     if problem["type"] in _UNKNOWN_KEY:
@@ -63,18 +67,39 @@ def refusal(error: ValidationError, source: str) -> InputError:
     )
 
 
+def _meant(error: ValidationError) -> list[Any]:
+    """The problems, without those of a union's members that nobody meant: a number, where a
+    mapping is given, or a mapping, where a number is."""
+    problems = error.errors()
+    fitting = [
+        p
+        for p in problems
+        if (p["type"] in _PLAIN, isinstance(p["input"], dict)) != (True, True)
+        and p["type"] != "model_type"
+    ]
+    return fitting or problems
+
+
 def _section_at(path: list[str]) -> tuple[list[str], dict[str, Any]]:
     """The longest part of `path` that names sections, and the fields of the last of them."""
     model: type[BaseModel] = Recipe
     section: list[str] = []
     for part in path:
         field = model.model_fields.get(part)
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)) or part == path[-1]:
+        kind = _section_in(field.annotation) if field else None
+        if kind is None or part == path[-1]:
             break
         section.append(part)
         model = kind
     return section, dict(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, or may hold."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _unknown_key(source: str, section: list[str], key: str, fields: dict[str, Any]) -> InputError:

@@ -7,35 +7,23 @@ once is the planner's business and never changes what is learnt.
 
 import datetime
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
+from pydantic import Field, field_validator, model_validator
+
+from nybble.recipe.part import Part
+from nybble.recipe.row_parts import RowRange, Truncation
+from nybble.recipe.train_source import (
+    Columns,
+    Completion,
+    Prompt,
+    Reading,
+    RowFormat,
+    TestCompletion,
+    TrainSource,
 )
 
 Steps = Annotated[float, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """A frozen section of the recipe; a key it does not know is an error."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads yes, no, on and off as switches, and Python counts with them: 1 and 0."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and annotation is not bool:
-            raise ValueError("must not be true or false")
-        return value
 
 
 class ModelPart(Part):
@@ -53,35 +41,76 @@ class ModelPart(Part):
     trust_remote_code: bool = Field(False, description="run Python code that the model ships")
 
 
-class DataPart(Part):
+class DataPart(Reading):
     """Rows, and what of each row is the prompt and what the model has to say."""
 
-    train: str = Field(min_length=1, description="file, hub id, or bundled:catalogue")
-    revision: str = Field("main", description="of a data set on the Hub")
-    validation: int | str = Field(200, description="rows taken from train, or a source")
-    test: int | str = Field(500, description="rows taken from train, or a source")
-    limit: int | None = Field(None, ge=1, description="take only the first rows")
-    format: Literal["auto", "prompt-completion", "messages", "sharegpt"] = Field(
-        "auto", description="how a row is read; auto looks at the columns of the first"
+    train: Annotated[str, Field(min_length=1)] | list[TrainSource] = Field(
+        min_length=1,
+        description="file, hub id, or bundled:catalogue; or several, each with source and weight",
     )
-    prompt: str | None = Field(None, description="column, or template such as 'Task: {text}'")
-    completion: str | None = Field(None, description="column, or template such as '{price:.0f}'")
+    mixture: Literal["up-sample", "cap"] = Field(
+        "up-sample", description="several sources meet their weights by repeating or leaving rows"
+    )
+    revision: str = Field("main", description="of a data set on the Hub")
+    validation: int | float | RowRange | str = Field(
+        200, description="rows taken from train: how many, a share, or a range; or a source"
+    )
+    test: int | float | RowRange | str = Field(
+        500, description="rows taken from train: how many, a share, or a range; or a source"
+    )
+    rows: RowRange | None = Field(None, description="leave out train's rows outside this range")
+    split_by: str | None = Field(
+        None, min_length=1, description="column whose equal values stay in one part; or first_turn"
+    )
+    duplicates: Literal["report", "remove"] = Field(
+        "report", description="rows that repeat a test, validation or earlier training row"
+    )
+    limit: int | None = Field(None, ge=1, description="take only the first rows")
+    format: RowFormat = "auto"
+    columns: Columns = Field({})
+    prompt: Prompt = None
+    completion: Completion = None
+    test_completion: TestCompletion = None
     seed: int = Field(0, ge=0, description="of the split into train, validation and test")
     date: datetime.date | None = Field(
         None, description="the day that chat templates are told; fixed when a run begins"
     )
-    score: Literal["completion", "last", "all"] = Field(
-        "completion", description="completion: every answer; last: the last one; all: every token"
+    chat_template: Literal["chatml", "llama-3.1", "alpaca", "vicuna", "zephyr", "plain"] | None = (
+        Field(None, description="for a base model that has none; else its own is used")
+    )
+    score: Literal["assistant", "last", "completion", "all"] = Field(
+        "completion",
+        description="completion and assistant: every answer; last: the last one; all: every token",
     )
     max_length: int = Field(1024, ge=8, le=1_000_000, description="longest row, in tokens")
+    max_prompt_length: int | None = Field(
+        None,
+        ge=1,
+        description="tokens of a prompt; longer ones lose their beginning or their oldest turns",
+    )
+    truncate: Truncation | None = Field(
+        None, description="a column to shorten wherever a row shows it"
+    )
     allow_drops: bool = Field(False, description="go on when over 1% of the rows must be dropped")
 
     @field_validator("validation", "test")
     @classmethod
-    def _count_or_source(cls, value: int | str) -> int | str:
+    def _count_or_share(cls, value: int | float | RowRange | str) -> int | float | RowRange | str:
         if isinstance(value, int) and value < 0:
             raise ValueError("must be 0 or more rows, or a source")
+        if isinstance(value, float) and not 0 < value < 1:
+            raise ValueError("must be a whole number of rows, or a share between 0 and 1")
         return value
+
+    @property
+    def train_sources(self) -> list[str]:
+        """The sources of the training rows."""
+        return [self.train] if isinstance(self.train, str) else [t.source for t in self.train]
+
+    @property
+    def train_name(self) -> str:
+        """What errors and pages call the training rows."""
+        return " + ".join(self.train_sources)
 
 
 class LoraPart(Part):
@@ -123,6 +152,17 @@ class TrainPart(Part):
     eval_steps: Steps = Field(0.25, description="validation loss so often; 0: only at the end")
     save_steps: Steps = Field(500, description="a checkpoint so often; 0: none")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
+    recompute: Literal["auto", "none", "lean", "all"] | Annotated[int, Field(ge=0)] = Field(
+        "auto",
+        description="layers computed again in the backward; lean: norms and SwiGLU of all; "
+        "a number: so many layers, and lean the others; auto: as few as the memory allows",
+    )
+    offload: bool = Field(
+        False, description="inputs of recomputed layers wait in the host's memory (GPUs)"
+    )
+    pack_tokens: int | None = Field(
+        None, ge=64, description="tokens computed at once; by default as many as pay and fit"
+    )
     seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
 
     @field_validator("max_steps")

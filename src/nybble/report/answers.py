@@ -1,6 +1,6 @@
 """Every model's answers to the test rows: the scatter, and the rows that went best and worst."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from nybble.evaluation.number import Thresholds, colour
 from nybble.report.text import cut, short
+from nybble.runs.atomic import read_json_lines
 from nybble.runs.folder import RunFolder
-from nybble.training.metrics import read_metrics
 
 Floats = npt.NDArray[np.float64]
 # A text is at most six bytes a character when escaped: 4,000 x 240 of them stay below 6 MB.
@@ -66,7 +66,7 @@ def read_answers(
     }
     raw, unread = {}, {}
     for file, name in files.items():
-        lines = read_metrics(folder.evaluation / f"{file}.jsonl")
+        lines = read_json_lines(folder.evaluation / f"{file}.jsonl")
         if lines:
             raw[name] = {line["row"]: line["answer"] for line in lines}
             unread[name] = {line["row"] for line in lines if line["value"] is None}
@@ -83,13 +83,12 @@ def read_answers(
     )
 
 
-def scatter(
-    answers: Answers, evaluate: dict[str, Any], comparison: dict[str, Any]
-) -> dict[str, Any]:
+def scatter(answers: Answers, comparison: dict[str, Any]) -> dict[str, Any]:
     """Columns for the plot of truth against prediction, of at most `MOST_POINTS` rows."""
     n = len(answers.rows)
     places = np.unique(np.linspace(0, n - 1, min(n, MOST_POINTS)).astype(int)).tolist()
-    paint = _painter(answers, evaluate, comparison)
+    bounds = comparison.get("thresholds")
+    paint = _painter(Thresholds(**bounds)) if bounds else None
     models = []
     for name, values in answers.values.items():
         unread = answers.unread.get(name, set())
@@ -109,25 +108,18 @@ def scatter(
         "texts": [cut(answers.texts[i], POINT_TEXT) for i in places],
         "truth": [short(answers.truth[i]) for i in places],
         "models": models,
-        "thresholds": evaluate if paint else None,
+        "thresholds": bounds,
     }
 
 
-def _painter(answers: Answers, evaluate: dict[str, Any], comparison: dict[str, Any]) -> Any:
-    """Gives a letter for each point: g, o or r. None where the recipe's bounds are not those that
-    were judged by, since an evaluation can be repeated with others."""
-    bounds = ("green_within", "green_share", "orange_within", "orange_share")
-    if not all(bound in evaluate for bound in bounds) or "colours" not in comparison:
-        return None
-    thresholds = Thresholds(*(float(evaluate[bound]) for bound in bounds))
+def _painter(thresholds: Thresholds) -> Callable[[Floats, Floats], str]:
+    """Gives a letter for each point: g, o or r."""
 
-    def paint(values: Sequence[float] | Floats, truth: Sequence[float] | Floats) -> str:
+    def paint(values: Floats, truth: Floats) -> str:
         pairs = zip(values, truth, strict=True)
         return "".join(colour(float(true), float(v), thresholds)[0] for v, true in pairs)
 
-    letters = paint(answers.values[answers.tuned], answers.truth)
-    judged = comparison["colours"][answers.tuned]["green"]
-    return paint if abs(letters.count("g") / len(letters) - judged) < 1e-6 else None
+    return paint
 
 
 def extremes(answers: Answers) -> dict[str, Any]:

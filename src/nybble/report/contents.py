@@ -15,10 +15,10 @@ from nybble.report.answers import Answers, extremes, read_answers, scatter
 from nybble.report.curves import memory, running_error, training
 from nybble.report.scores import outcome, score_table
 from nybble.report.text import cut
+from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
-from nybble.training.metrics import read_metrics
 
 MOST_TOKENS = 1_500
 MOST_YAML = 40_000
@@ -32,7 +32,7 @@ def contents(folder: RunFolder) -> dict[str, Any]:
     recipe = _recipe(folder, recipe_text)
     environment = optional(folder, "environment.json") or {}
     audit = optional(folder, "data/audit.json")
-    metrics = read_metrics(folder.metrics)
+    metrics = read_json_lines(folder.metrics)
     comparison = optional(folder, "evaluation/comparison.json")
     return {
         "name": masked(str(recipe.get("name", folder.path.name))),
@@ -40,10 +40,11 @@ def contents(folder: RunFolder) -> dict[str, Any]:
         "facts": _facts(recipe, environment, audit),
         "training": training(metrics),
         "memory": memory(metrics, optional(folder, "plan.json") or {}),
+        "lengths": optional(folder, "data/lengths.json"),
         "tokens": _tokens(optional(folder, "data/preview.json") or []),
         "recipe": cut(masked(recipe_text), MOST_YAML),
         "environment": _flat(environment),
-        **(_judged(folder, recipe, comparison) if comparison else {"verdict": None}),
+        **(_judged(folder, comparison) if comparison else {"verdict": None}),
     }
 
 
@@ -59,9 +60,7 @@ def optional(folder: RunFolder, name: str) -> Any:
         ) from None
 
 
-def _judged(
-    folder: RunFolder, recipe: dict[str, Any], comparison: dict[str, Any]
-) -> dict[str, Any]:
+def _judged(folder: RunFolder, comparison: dict[str, Any]) -> dict[str, Any]:
     """The sections of a run that was evaluated."""
     predictions = optional(folder, "evaluation/predictions.json")
     answers: Answers | None = None
@@ -78,7 +77,7 @@ def _judged(
         "reads": comparison.get("test_reads"),
         "scores": score_table(comparison, answers),
         "seeds": optional(folder, "evaluation/seeds.json"),
-        "scatter": scatter(answers, recipe.get("evaluate") or {}, comparison) if answers else None,
+        "scatter": scatter(answers, comparison) if answers else None,
         "running": running_error(answers) if answers else None,
         "extremes": extremes(answers) if answers else None,
     }

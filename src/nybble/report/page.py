@@ -21,7 +21,7 @@ STYLES = ("page.css", "charts.css")
 # In the order in which they build on each other.
 SCRIPTS = (
     "nodes.js", "numbers.js", "axes.js", "lines.js", "scatter.js", "tables.js", "sections.js",
-    "training.js", "start.js",
+    "training.js", "lengths.js", "start.js",
 )  # fmt: skip
 # What could end the script element or begin a comment in it, and what is no character in UTF-8.
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")

@@ -13,13 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 PARTIAL_PREFIX = ".partial-"
+# An old folder on its way out: between two renames it is the only whole one.
+REPLACED_PREFIX = ".replaced-"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, atomically. Errors of the disk name `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_partial()}{path.name}")
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -50,6 +54,22 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     write_text(path, "".join(lines))
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects in `path`, none where there is no file.
+
+    Of a file that is appended to, a crash may cut off the last line: it is left out.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends well, and vanishes when it does not.
@@ -57,7 +77,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     A folder already at `path` is replaced only at the very end.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{PARTIAL_PREFIX}{path.name}-", dir=path.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{_partial()}{path.name}-", dir=path.parent))
     try:
         yield scratch
         scratch.chmod(0o755)
@@ -71,9 +91,41 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that are no more left half-written in `folder` and below it.
+
+    A folder that was about to be replaced is put back where nothing came in its place.
+    """
+    for aside in _abandoned(folder, REPLACED_PREFIX):
+        for old in aside.iterdir():
+            if not (aside.parent / old.name).exists():
+                os.replace(old, aside.parent / old.name)
+        shutil.rmtree(aside, ignore_errors=True)
+    for path in _abandoned(folder, PARTIAL_PREFIX):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _abandoned(folder: Path, prefix: str) -> list[Path]:
+    """What begins with `prefix` and the number of a process that is no more."""
+    found = []
+    for path in sorted(folder.rglob(f"{prefix}*")):
+        process = path.name.removeprefix(prefix).partition("-")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            found.append(path)
+    return found
+
+
+def _partial() -> str:
+    """How the names of this process's unfinished files and folders begin."""
+    return f"{PARTIAL_PREFIX}{os.getpid()}-"
+
+
 def _exchange(scratch: Path, path: Path) -> None:
     """Put `scratch` where the folder `path` is; on an error `path` is what it was."""
-    aside = Path(tempfile.mkdtemp(prefix=f"{PARTIAL_PREFIX}old-", dir=path.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f"{REPLACED_PREFIX}{os.getpid()}-", dir=path.parent))
     old = aside / path.name
     try:
         os.replace(path, old)

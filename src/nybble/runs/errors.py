@@ -10,6 +10,7 @@ import os
 import re
 
 _RUST_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_ALLOCATION = re.compile(r"[Tt]ried to allocate ([\d.,]+ \w+)")
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -58,3 +59,25 @@ def disk_error(error: Exception) -> InputError | None:
             "Choose a folder that you may write to with --output DIR.",
         )
     return None
+
+
+def memory_error(error: Exception) -> NybbleError | None:
+    """The two lines for work that ran out of memory, on a GPU or beside it; None for other errors.
+
+    torch raises a class of its own on a GPU, and a plain RuntimeError where the CPU has none left.
+    """
+    gpu = type(error).__name__ == "OutOfMemoryError" or "CUDA error: out of memory" in str(error)
+    if not gpu and not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+        return None
+    asked = _ALLOCATION.search(str(error))
+    wanted = f": {asked[1]} more were asked for" if asked else ""
+    if gpu:
+        return NybbleError(
+            f"The GPU is out of memory{wanted}.",
+            "End other programs on it (nvidia-smi lists them), or take a smaller data.max_length, "
+            "lora.r or model.base.",
+        )
+    return NybbleError(
+        f"The machine is out of memory{wanted}.",
+        "End other programs, or take a smaller data.max_length, data.limit or model.base.",
+    )

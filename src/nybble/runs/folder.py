@@ -22,6 +22,7 @@ from typing import Any
 
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
+from nybble.runs.lock import check_not_locked
 
 RUNS = Path("runs")
 
@@ -108,6 +109,7 @@ def check_output(output: Path | None, replace: bool) -> None:
     if not output.exists():
         return
     if not replace:
+        check_not_locked(output)
         raise InputError(
             f"The output folder {output} exists already.",
             "Choose another with --output DIR, or say --replace to overwrite an earlier run.",
@@ -117,6 +119,7 @@ def check_output(output: Path | None, replace: bool) -> None:
             f"{output} is not the folder of a run, so it is not replaced.",
             "Choose another place with --output DIR.",
         )
+    check_not_locked(output)
 
 
 def check_not_below_file(output: Path) -> None:
@@ -134,11 +137,23 @@ def create_run_folder(name: str, output: Path | None, replace: bool, recipe: str
     check_output(output, replace)
     if output is None:
         output = _claimed(RUNS / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
-    elif output.exists():
-        shutil.rmtree(output)
+    else:
+        if output.exists():
+            shutil.rmtree(output)
+        _make(output)
     folder = RunFolder(output)
     write_text(folder.recipe, recipe)
     return folder
+
+
+def _make(output: Path) -> None:
+    """Make the folder `output`, unless another process was faster since it was looked for."""
+    try:
+        output.mkdir(parents=True)
+    except FileExistsError:
+        raise InputError(
+            f"Another process has just made {output}.", "Choose another with --output DIR."
+        ) from None
 
 
 def _claimed(path: Path) -> Path:

@@ -2,7 +2,14 @@
 
 from nybble.sources.datasets_hub import fetch_dataset
 from nybble.sources.fetch import fetch, load_rows
-from nybble.sources.models import check_adapter, check_model, locate_adapter, locate_model
+from nybble.sources.models import (
+    check_adapter,
+    check_model,
+    find_adapter,
+    find_model,
+    locate_adapter,
+    locate_model,
+)
 from nybble.sources.reference import Reference, absolute, parse_reference
 from nybble.sources.rows import read_rows
 
@@ -13,6 +20,8 @@ __all__ = [
     "check_model",
     "fetch",
     "fetch_dataset",
+    "find_adapter",
+    "find_model",
     "load_rows",
     "locate_adapter",
     "locate_model",

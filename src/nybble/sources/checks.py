@@ -6,8 +6,9 @@ that fails.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +47,7 @@ class Check:
 
 def model_checks(folder: Path) -> Iterator[Check]:
     """The checks of a model's folder: config, every file of weights, tokenizer, optional files."""
-    yield _check(folder / "config.json", lambda path: str(_json_object(path).get("model_type", "")))
+    yield _check(folder / "config.json", lambda path: str(read_object(path).get("model_type", "")))
     yield from _weights(folder)
     yield from _tokenizer(folder)
     for name in OPTIONAL_FILES:
@@ -59,7 +60,7 @@ def model_checks(folder: Path) -> Iterator[Check]:
 def adapter_checks(folder: Path) -> Iterator[Check]:
     """The checks of a folder with an adapter in PEFT's format: its configuration and weights."""
     yield _check(
-        folder / "adapter_config.json", lambda path: str(_json_object(path).get("peft_type", ""))
+        folder / "adapter_config.json", lambda path: str(read_object(path).get("peft_type", ""))
     )
     weights = folder / "adapter_model.safetensors"
     if weights.is_file():
@@ -70,7 +71,7 @@ def adapter_checks(folder: Path) -> Iterator[Check]:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The model's config.json. Raises `InputError` when it is missing or not a JSON object."""
-    return _json_object(folder / "config.json")
+    return read_object(folder / "config.json")
 
 
 def _check(path: Path, look: Callable[[Path], str]) -> Check:
@@ -83,7 +84,7 @@ def _check(path: Path, look: Callable[[Path], str]) -> Check:
 
 def _weights(folder: Path) -> Iterator[Check]:
     index = folder / _INDEX
-    shards: set[Path] = set()
+    shards: dict[Path, set[str]] = {}
     if index.is_file():
         try:
             shards = _shards(index)
@@ -98,7 +99,7 @@ def _weights(folder: Path) -> Iterator[Check]:
         if path.name in missing:
             yield Check(path.name, "missing", _lacks(folder, missing, len(shards)))
         else:
-            yield _check(path, _tensors)
+            yield _check(path, partial(_tensors, named=shards.get(path, set())))
     if not files:
         yield Check("*.safetensors", "missing", _no_weights(folder, "*.safetensors"))
 
@@ -116,13 +117,21 @@ def _tokenizer(folder: Path) -> Iterator[Check]:
         yield Check(TOKENIZER_FILES[0], f"missing, and so are {others}", error)
 
 
-def _tensors(path: Path) -> str:
+def _tensors(path: Path, named: Set[str] = frozenset()) -> str:
+    """Raises `InputError` where the file lacks a tensor that the index has `named`."""
     tensors = check_safetensors(path)
-    return f"{tensors:,} tensors, {_size(path)}"
+    missing = sorted(named - tensors)
+    if missing:
+        raise InputError(
+            f"{path} lacks {len(missing):,} of the {len(named):,} tensors that {_INDEX} says it "
+            f"holds: {', '.join(missing[:2])}{', ...' if len(missing) > 2 else ''}.",
+            f"Copy or download it and {_INDEX} again, both of the same revision.",
+        )
+    return f"{len(tensors):,} tensors, {_size(path)}"
 
 
 def _object_size(path: Path) -> str:
-    _json_object(path)
+    read_object(path)
     return _size(path)
 
 
@@ -131,7 +140,8 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size:,} bytes"
 
 
-def _json_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises `InputError` when it is missing or something else."""
     if not path.is_file():
         raise InputError(f"{path.parent} has no {path.name}.", "Name the folder that holds it.")
     check_not_pointer(path)
@@ -144,14 +154,18 @@ def _json_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _shards(index: Path) -> set[Path]:
-    """The files of weights that the index names, whether they are there or not."""
-    weight_map = _json_object(index).get("weight_map")
-    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+def _shards(index: Path) -> dict[Path, set[str]]:
+    """The files of weights that the index names, there or not, each with its tensors' names."""
+    weight_map = read_object(index).get("weight_map")
+    weight_map = weight_map if isinstance(weight_map, dict) else {}
+    names = list(weight_map.values())
     # A name with a slash could point anywhere on the disk.
     if not names or not all(isinstance(name, str) and "/" not in name for name in names):
         raise InputError(f"{index} does not map tensors to files.", AGAIN)
-    return {index.parent / name for name in names}
+    shards: dict[Path, set[str]] = {}
+    for tensor, name in weight_map.items():
+        shards.setdefault(index.parent / name, set()).add(tensor)
+    return shards
 
 
 def _lacks(folder: Path, missing: list[str], shards: int) -> InputError:

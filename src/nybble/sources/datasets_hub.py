@@ -9,6 +9,7 @@ from typing import Any
 
 from nybble.runs.errors import InputError
 from nybble.runs.secrets import masked
+from nybble.sources.arrow_rows import ArrowRows
 from nybble.sources.snapshot import snapshot
 
 _FILES = ("*.parquet", "*.jsonl", "*.json", "*.csv", "README.md")
@@ -25,7 +26,7 @@ def fetch_dataset(
     config: str | None = None,
     split: str | None = None,
     limit: int | None = None,
-) -> list[dict[str, Any]]:
+) -> ArrowRows:
     """The rows, or the first `limit`, of one split ("train" when None) of one configuration.
 
     Raises `InputError` when data set, revision, configuration or split do not exist, when it holds
@@ -42,12 +43,20 @@ def fetch_dataset(
         if isinstance(cause, OSError) and cause.errno is not None:
             raise cause from None  # a full disk is no fault of the data set's
         raise _refusal(folder, name, config, split, cause) from None
-    if limit is not None:
-        dataset = dataset.select(range(min(limit, len(dataset))))
-    rows: list[dict[str, Any]] = dataset.to_list()
+    rows = dataset_rows(name, dataset, limit)
     if not rows:
         raise InputError(f"The dataset {name} holds no rows in {split}.", "Choose another split.")
     return rows
+
+
+def dataset_rows(name: str, dataset: Any, limit: int | None) -> ArrowRows:
+    """The rows, or the first `limit`, of a `datasets.Dataset`, which is a memory map on the disk.
+
+    Columns are taken as they are stored: no picture is decoded.
+    """
+    tables = dataset.with_format("arrow")
+    length = len(dataset) if limit is None else min(limit, len(dataset))
+    return ArrowRows(name, length, lambda start, stop: tables[start:stop])
 
 
 def _refusal(

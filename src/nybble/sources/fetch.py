@@ -1,6 +1,6 @@
 """From what a recipe names to rows, and to everything being on the disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,15 @@ from nybble.mini.functions import functions
 from nybble.mini.style import style
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
+from nybble.sources.arrow_folder import arrow_folder_rows, is_arrow_folder
 from nybble.sources.datasets_hub import fetch_dataset, locate_dataset
-from nybble.sources.models import check_adapter, check_model, locate_adapter, locate_model
+from nybble.sources.kaggle import kaggle_rows
+from nybble.sources.models import find_adapter, find_model
 from nybble.sources.reference import parse_reference
-from nybble.sources.rows import check_file, read_rows
+from nybble.sources.rows import check_files, read_files, read_rows
 
 BUNDLED_ROWS = 20_000
 
-# `model.revision` is the base model's: an adapter has commits of its own.
-_ADAPTER_REVISION = "main"
 _BUNDLED: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {
     "catalogue": catalogue,
     "functions": functions,
@@ -27,8 +27,8 @@ _BUNDLED: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {
 }
 
 
-def load_rows(source: str, revision: str, limit: int | None) -> list[dict[str, Any]]:
-    """The rows of `source`, or its first `limit`; at least one.
+def load_rows(source: str, revision: str, limit: int | None) -> Sequence[dict[str, Any]]:
+    """The rows of `source`, or its first `limit`; at least one. Those on the disk stay there.
 
     Bundled data is generated: as many rows as `limit` says, else `BUNDLED_ROWS`. `revision` counts
     for the Hub only. Raises `InputError` for a source that does not exist or has broken rows.
@@ -37,7 +37,12 @@ def load_rows(source: str, revision: str, limit: int | None) -> list[dict[str, A
     if reference.kind == "bundled":
         return list(_generator(reference.name)(BUNDLED_ROWS if limit is None else limit))
     if reference.kind == "path":
-        return read_rows(Path(reference.name), limit)
+        path = Path(reference.name)
+        if reference.split is not None or is_arrow_folder(path):
+            return arrow_folder_rows(path, reference.split, limit)
+        return read_files(reference.name, limit)
+    if reference.kind == "kaggle":
+        return read_rows(kaggle_rows(reference.name), limit)
     return fetch_dataset(reference.name, revision, reference.config, reference.split, limit)
 
 
@@ -48,16 +53,12 @@ def fetch(recipe: Recipe) -> list[tuple[str, str]]:
     read. Raises `InputError` for the first thing that is missing or broken.
     """
     part = recipe.model
-    model = locate_model(part.base, part.revision, part.trust_remote_code)
-    check_model(model)
-    found = [("model", str(model))]
+    found = [("model", str(find_model(part.base, part.revision, part.trust_remote_code)))]
     if part.adapter is not None:
-        adapter = locate_adapter(part.adapter, _ADAPTER_REVISION)
-        check_adapter(adapter)
-        found.append(("adapter", str(adapter)))
+        found.append(("adapter", str(find_adapter(part.adapter))))
     data = recipe.data
     for what, source in (
-        ("train", data.train),
+        *(("train", source) for source in data.train_sources),
         ("validation", data.validation),
         ("test", data.test),
     ):
@@ -72,8 +73,11 @@ def _locate_rows(source: str, revision: str) -> str:
         _generator(reference.name)
         return source
     if reference.kind == "path":
-        check_file(Path(reference.name))
+        if not is_arrow_folder(Path(reference.name)):
+            check_files(reference.name)
         return reference.name
+    if reference.kind == "kaggle":
+        return str(kaggle_rows(reference.name))
     return str(locate_dataset(reference.name, revision))
 
 

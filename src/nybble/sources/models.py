@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nybble.runs.errors import InputError
 from nybble.sources.checks import Check, adapter_checks, model_checks
+from nybble.sources.kaggle import kaggle_model
 from nybble.sources.reference import parse_reference
 from nybble.sources.snapshot import cached_snapshot, snapshot
 
@@ -35,6 +36,21 @@ def locate_model(base: str, revision: str, remote_code: bool = False) -> Path:
 def locate_adapter(name: str, revision: str) -> Path:
     """The folder of the adapter `name`: a path, or downloaded from the Hub at `revision`."""
     return _locate(name, revision, _ADAPTER_FILES)
+
+
+def find_model(base: str, revision: str, remote_code: bool = False) -> Path:
+    """The folder of the model `base`, whole: located, downloaded where needed, and checked."""
+    folder = locate_model(base, revision, remote_code)
+    check_model(folder)
+    return folder
+
+
+def find_adapter(name: str) -> Path:
+    """The folder of the adapter `name`, whole."""
+    # `model.revision` is the base model's: an adapter has commits of its own.
+    folder = locate_adapter(name, "main")
+    check_adapter(folder)
+    return folder
 
 
 def locate_config(base: str, revision: str) -> Path:
@@ -64,6 +80,12 @@ def check_model(folder: Path) -> None:
         raise InputError(
             f"{folder} is an adapter, not a model.",
             "Name it as model.adapter, and the model that it was trained on as model.base.",
+        )
+    if (folder / "params.json").is_file() and any(folder.glob("consolidated.*.pth")):
+        raise InputError(
+            f"{folder} is in Meta's own format (params.json and consolidated.*.pth), a pickle.",
+            "Name the model's Transformers variant, for example "
+            "kaggle:metaresearch/llama-3.2/transformers/3b or meta-llama/Llama-3.2-3B.",
         )
     _raise_first(model_checks(folder))
 
@@ -95,6 +117,8 @@ def _locate(text: str, revision: str, files: tuple[str, ...]) -> Path:
         folder = Path(reference.name)
         _check_folder(folder)
         return folder
+    if reference.kind == "kaggle":
+        return kaggle_model(reference.name)
     return snapshot(reference.name, revision, "model", files, never=_NEVER)
 
 

@@ -4,6 +4,10 @@ bundled:mini                     shipped with Nybble
 data/items.jsonl, ~/models/mine  on the disk
 owner/name, hub:owner/name       a repository on the Hugging Face Hub
 owner/name:config#split          one configuration and one split of a data set there
+rows/*.jsonl                     several files on the disk
+saved, saved#test                a folder that `datasets` saved, and one split of it
+kaggle:owner/name/file.csv       a file of a data set on Kaggle
+kaggle:owner/model/transformers/variation      a model there
 """
 
 import os
@@ -19,6 +23,8 @@ _PATH_STARTS = ("./", "../", "/", "~")
 _HUB = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(:(?P<config>[^:#/]+))?(#(?P<split>[^#/]+))?", re.ASCII
 )
+# A name's parts may not be . or .., which would lead out of the folder that is downloaded.
+_KAGGLE = re.compile(r"(?!\.)[\w-][\w.-]*(/(?!\.)[\w. ()-]+){1,}", re.ASCII)
 _FORMS = (
     "Name a file or folder, a Hub repository as owner/name, or something bundled: bundled:mini."
 )
@@ -26,9 +32,9 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """Where something is. `config` and `split` are those of a data set on the Hub."""
+    """Where something is. `config` and `split` are those of a data set."""
 
-    kind: Literal["bundled", "path", "hub"]
+    kind: Literal["bundled", "path", "hub", "kaggle"]
     name: str
     config: str | None = None
     split: str | None = None
@@ -44,22 +50,29 @@ def parse_reference(text: str) -> Reference:
     if colon and scheme == "bundled":
         return Reference("bundled", rest)
     if colon and scheme == "kaggle":
-        raise InputError(
-            f"{text}: data and models from Kaggle are not supported yet.",
-            "Download it by hand and name the file or folder.",
-        )
+        if not _KAGGLE.fullmatch(rest):
+            raise InputError(
+                f"{text} does not name anything on Kaggle.",
+                "Write kaggle:owner/name, or kaggle:owner/model/transformers/variation.",
+            )
+        return Reference("kaggle", rest)
     if colon and scheme == "hub":
         return _hub(rest, text)
-    if text.startswith(_PATH_STARTS) or text.lower().endswith(DATA_SUFFIXES) or _exists(text):
-        # Path.expanduser raises for an unknown user, and Path.exists for a name that is too long.
-        return Reference("path", os.path.expanduser(text))  # noqa: PTH111
+    folder, hash_, split = text.rpartition("#")
+    if hash_ and split and not _exists(text) and os.path.isdir(_home(folder)):  # noqa: PTH112
+        return Reference("path", _home(folder), None, split)
+    if _looks_like_path(text) or _exists(text):
+        return Reference("path", _home(text))
     return _hub(text, text)
 
 
 def absolute(text: str) -> str:
     """`text`, made absolute where it is a path: it then names the same from every folder."""
     reference = parse_reference(text)
-    return os.path.abspath(reference.name) if reference.kind == "path" else text  # noqa: PTH100
+    if reference.kind != "path":
+        return text
+    split = f"#{reference.split}" if reference.split else ""
+    return os.path.abspath(reference.name) + split  # noqa: PTH100
 
 
 def _hub(name: str, text: str) -> Reference:
@@ -69,6 +82,15 @@ def _hub(name: str, text: str) -> Reference:
             f"{text!r} is no file or folder here, and not the name of a Hub repository.", _FORMS
         )
     return Reference("hub", match["name"], match["config"], match["split"])
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.startswith(_PATH_STARTS) or text.lower().endswith(DATA_SUFFIXES) or "*" in text
+
+
+def _home(text: str) -> str:
+    # Path.expanduser raises for an unknown user, and Path.exists for a name that is too long.
+    return os.path.expanduser(text)  # noqa: PTH111
 
 
 def _exists(text: str) -> bool:

@@ -22,8 +22,8 @@ _LENGTH = struct.Struct("<Q")
 _LFS_POINTER = b"version https://git-lfs"
 
 
-def check_safetensors(path: Path) -> int:
-    """The number of tensors in `path`.
+def check_safetensors(path: Path) -> frozenset[str]:
+    """The names of the tensors in `path`.
 
     Raises `InputError` when it is not a whole safetensors file, naming both sizes.
     """
@@ -45,24 +45,25 @@ def check_safetensors(path: Path) -> int:
             AGAIN,
         )
     ends = _tensor_ends(path, header)
-    expected = _LENGTH.size + header_bytes + max(ends, default=0)
+    expected = _LENGTH.size + header_bytes + max(ends.values(), default=0)
     if size != expected:
         wrong = "cut off" if size < expected else "corrupt"
         raise InputError(
             f"{path} is {wrong}: its header asks for {expected:,} bytes, the file has {size:,}.",
             AGAIN,
         )
-    return len(ends)
+    return frozenset(ends)
 
 
-def _tensor_ends(path: Path, header: bytes) -> list[int]:
+def _tensor_ends(path: Path, header: bytes) -> dict[str, int]:
     """Where each tensor ends, in bytes after the header."""
     try:
         entries: dict[str, Any] = json.loads(header)
-        offsets = [
-            entry["data_offsets"] for name, entry in entries.items() if name != "__metadata__"
-        ]
-        return [_end(begin, end) for begin, end in offsets]
+        return {
+            name: _end(*entry["data_offsets"])
+            for name, entry in entries.items()
+            if name != "__metadata__"
+        }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path} is corrupt: its header cannot be read.", AGAIN) from None
 

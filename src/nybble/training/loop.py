@@ -122,7 +122,6 @@ class Trainer:
             self.optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
         return Pending(step + 1, loss, norm, batch, rate)
 
     def _settle(self, pending: Pending, log: MetricsLog) -> str:
@@ -143,7 +142,7 @@ class Trainer:
             "step_seconds": round(seconds, 4),
         }
         if self.train_step.device == "cuda":
-            values["peak_bytes"] = torch.cuda.max_memory_allocated()
+            values["peak_bytes"] = torch.cuda.max_memory_reserved()
         log.add(**values)
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise NybbleError(

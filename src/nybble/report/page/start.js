@@ -8,6 +8,7 @@ const SECTIONS = [
   ["training", "Training", trainingSection],
   ["memory", "Memory", memorySection],
   ["rows", "Worst and best rows", extremesSection],
+  ["lengths", "Lengths", lengthsSection],
   ["tokens", "What was trained on", tokensSection],
   ["recipe", "Recipe", recipeSection],
   ["environment", "Environment", environmentSection],

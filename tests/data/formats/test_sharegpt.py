@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nybble.data.examples import Conversation, Pair, read_examples
+from nybble.data.examples import Conversation, Pair
+from nybble.data.formats.sharegpt import ROLES, sharegpt_messages
+from nybble.data.reading import read_examples
 from nybble.data.render import Renderer
-from nybble.data.sharegpt import ROLES, sharegpt_messages
 from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
 
@@ -117,10 +118,11 @@ def test_calls_and_observations_of_real_rows(glaive):
                 assert chat.messages[i + 1]["role"] == "tool"
 
 
+@pytest.mark.slow
 def test_calls_and_answers_of_real_rows_are_what_is_scored(glaive, mini_tokenizer):
     renderer = Renderer(mini_tokenizer)
     for chat in read_examples(glaive[:60], part(), "s"):
-        (rendered,) = renderer.chat_rows(chat, "completion", "s")
+        (rendered,) = renderer.chat_rows([chat], "completion", "s")
         said = [m["content"] for m in chat.messages if m["role"] == "assistant"]
         assert len(rendered.prompt_lengths) == len(said)
         ids = [i for i, is_scored in zip(rendered.input_ids, rendered.scored, strict=True)

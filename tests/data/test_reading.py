@@ -1,6 +1,7 @@
 import pytest
 
-from nybble.data.examples import Conversation, Pair, read_examples
+from nybble.data.examples import Conversation, Pair
+from nybble.data.reading import read_examples
 from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
 

@@ -1,4 +1,4 @@
-"""`nybble data`."""
+"""`nybble data prepare`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +10,7 @@ from nybble.recipe import load_recipe
 from nybble.runs.errors import InputError
 from nybble.runs.folder import check_not_below_file
 
-app = typer.Typer(no_args_is_help=True, help="Look at and prepare the rows of a recipe.")
 
-
-@app.callback()
-def _data() -> None:
-    """Look at and prepare the rows of a recipe."""
-
-
-@app.command()
 def prepare(
     recipe: RecipeName,
     overrides: Overrides = None,
@@ -32,10 +24,16 @@ def prepare(
     if output.exists():
         raise InputError(f"The output folder {output} exists already.", "Choose another.")
     check_not_below_file(output)
+    from nybble.data.leakage import repeats_line
     from nybble.data.prepare import write_prepared
+    from nybble.data.truncate import cut_line
     from nybble.pipeline.stage import make_stage
 
     prepared = make_stage(checked).prepared
     write_prepared(prepared, output)
-    rows = ", ".join(f"{n:,} {part}" for part, n in prepared.audit()["rows"].items())
+    audit = prepared.audit()
+    rows = ", ".join(f"{n:,} {part}" for part, n in audit["rows"].items())
     print(f"{rows} rows in {output}")
+    for line in (repeats_line(audit["repeats"]), cut_line(audit["cut_rows"])):
+        if line:
+            print(line)

@@ -1,0 +1,74 @@
+"""The families that the engine computes itself, in one table, and the shape of a model of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Family:
+    """What sets a Llama-shaped family apart from Llama. Biases are read off the layers."""
+
+    qk_norm: bool = False
+    windows: bool = False
+
+
+FAMILIES = {
+    "llama": Family(),
+    "mistral": Family(windows=True),
+    "qwen2": Family(windows=True),
+    "qwen3": Family(qk_norm=True, windows=True),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths and counts of a model, from its config; `windows` has an entry for each layer."""
+
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    eps: float
+    qk_norm: bool
+    windows: tuple[int | None, ...]
+
+    @property
+    def query_width(self) -> int:
+        return self.heads * self.head_dim
+
+    @property
+    def kv_width(self) -> int:
+        return self.kv_heads * self.head_dim
+
+
+def read_shape(config: Mapping[str, Any]) -> Shape | str:
+    """The shape of a model with this `config`, or why the engine cannot compute it."""
+    name = str(config.get("model_type"))
+    family = FAMILIES.get(name)
+    if family is None:
+        return f"{name} is not one of {', '.join(FAMILIES)}"
+    if config.get("hidden_act") != "silu":
+        return f"its activation is {config.get('hidden_act')}, not silu"
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    kind = rope.get("rope_type", "default")
+    if kind not in ("default", "llama3", "linear", "yarn"):
+        return f"its rotary embedding ({kind}) changes with the length of the text"
+    layers, heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
+    return Shape(
+        hidden=int(config["hidden_size"]),
+        heads=heads,
+        kv_heads=int(config.get("num_key_value_heads") or heads),
+        head_dim=int(config.get("head_dim") or config["hidden_size"] // heads),
+        eps=float(config["rms_norm_eps"]),
+        qk_norm=family.qk_norm,
+        windows=_windows(config, layers) if family.windows else (None,) * layers,
+    )
+
+
+def _windows(config: Mapping[str, Any], layers: int) -> tuple[int | None, ...]:
+    window = config.get("sliding_window")
+    if not window or config.get("use_sliding_window") is False:
+        return (None,) * layers
+    kinds = config.get("layer_types") or ["sliding_attention"] * layers
+    return tuple(int(window) if kind == "sliding_attention" else None for kind in kinds)

@@ -1,0 +1,68 @@
+"""The engine's path: packs through `Transformer`, replayed from captured graphs where there are."""
+
+import torch
+from torch import Tensor, nn
+
+from nybble.data.batches import Pack
+from nybble.engine.dropout import token_keys
+from nybble.engine.graphs import Graphs
+from nybble.engine.inputs import Inputs, exact_sizes, fill_inputs, fixed_sizes, make_inputs
+from nybble.engine.layer import Frame
+from nybble.engine.transformer import Settings, Transformer
+
+
+class FastPath:
+    """Raises `Unsupported` for a model that the engine does not compute."""
+
+    def __init__(
+        self, model: nn.Module, settings: Settings, dtype: torch.dtype, longest: int, seed: int
+    ) -> None:
+        self.transformer = Transformer(model, settings, dtype, longest)
+        self.seed = seed
+        self.drops = any(group.drops for group in self.transformer.groups)
+        on_gpu = self.transformer.device.type == "cuda"
+        self.graphs = Graphs(self.transformer.device) if on_gpu else None
+
+    def begin(self) -> None:
+        """Take over the adapters' values of this step."""
+        with torch.no_grad():
+            self.transformer.refresh()
+
+    def train(self, pack: Pack, step: int, scale: Tensor, loss: Tensor) -> None:
+        """Add the pack's losses to `loss` [], and gradients of the sum times `scale` []."""
+        keys = token_keys(self.seed, step, pack.row_numbers, pack.positions)
+        if self.graphs is None:
+            inputs = make_inputs(exact_sizes(pack), self.transformer.device)
+            fill_inputs(inputs, pack, keys)
+            self._compute(inputs, scale, loss)
+            return
+        graph = self.graphs.get(
+            fixed_sizes(pack), self._prepare, lambda i, total: self._compute(i, scale, total)
+        )
+        fill_inputs(graph.inputs, pack, keys)
+        loss += graph.replay()
+
+    def _prepare(self, inputs: Inputs) -> None:
+        with torch.no_grad():
+            self.transformer.prepare(inputs.sizes.tokens, inputs.rows)
+
+    def _compute(self, inputs: Inputs, scale: Tensor, loss: Tensor) -> None:
+        frame = self._frame(inputs, self.drops)
+        self.transformer.run(inputs.input_ids, inputs.targets, frame, scale, loss)
+
+    def evaluate(self, pack: Pack, loss: Tensor) -> None:
+        """Add the pack's losses to `loss` [], without dropout."""
+        inputs = make_inputs(exact_sizes(pack), self.transformer.device)
+        fill_inputs(inputs, pack, token_keys(0, 0, pack.row_numbers, pack.positions))
+        frame = self._frame(inputs, False)
+        self.transformer.run(inputs.input_ids, inputs.targets, frame, None, loss)
+
+    def _frame(self, inputs: Inputs, drops: bool) -> Frame:
+        return Frame(
+            positions=inputs.positions.long(),
+            keys=inputs.keys if drops else None,
+            rows=inputs.rows,
+            scored_at=inputs.scored_at.long(),
+            cos=self.transformer.cos,
+            sin=self.transformer.sin,
+        )

@@ -1,0 +1,240 @@
+"""A decoder layer's forward and backward, written out.
+
+    h1 = h + delta          h: residual stream; delta: what the layer before adds to it
+    d1 = o(attention(rotate(qkv(norm1(h1)))))
+    h2 = h1 + d1
+    d2 = down(swiglu(gate_up(norm2(h2))))         the layer gives h2 and d2
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from nybble.engine.attention import Attention, Rows
+from nybble.engine.families import Shape
+from nybble.engine.group import Group
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Of a pack: where its tokens stand. `keys` is None where nothing is dropped.
+
+    `positions` [tokens], `cos` and `sin` [positions, head_dim / 2], `scored_at` [scored].
+    """
+
+    positions: Tensor
+    keys: Tensor | None
+    rows: Rows
+    scored_at: Tensor
+    cos: Tensor
+    sin: Tensor
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Rotated queries and keys, values; and for families that norm them, what came before."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    unnormed: tuple[Tensor, Tensor, Tensor, Tensor] | None
+
+
+@dataclass
+class Activations:
+    """What a layer's backward reads, and lets go of as it goes.
+
+    The inputs of groups are None where they are made again.
+    """
+
+    h1: Tensor
+    inverse1: Tensor
+    x_qkv: Tensor | None
+    heads: Heads
+    attention: Any
+    x_o: Tensor
+    whole_out: Tensor | None
+    h2: Tensor
+    inverse2: Tensor
+    x_gate_up: Tensor | None
+    gate_up: Tensor
+    x_down: Tensor | None
+
+    def lean(self) -> "Activations":
+        """Without what norms and SwiGLU make again from the rest: a third less."""
+        return replace(self, x_qkv=None, x_gate_up=None, x_down=None)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One decoder layer over the groups of its linears; only `scored_at` leaves a `last` one."""
+
+    qkv: Group
+    o: Group
+    gate_up: Group
+    down: Group
+    norm1: Tensor
+    norm2: Tensor
+    q_norm: Tensor | None
+    k_norm: Tensor | None
+    shape: Shape
+    window: int | None
+    ops: Any
+    attention: Attention
+    last: bool
+
+    def activations(self, h: Tensor, delta: Tensor | None, frame: Frame) -> Activations:
+        """Everything of the forward but the last multiplication, which no gradient needs."""
+        x_qkv, h1, inverse1 = self._normed(self.qkv, h, delta, self.norm1, frame.keys)
+        heads = self._heads(self.qkv.forward(x_qkv), frame)
+        out, kept = self.attention.forward(heads.q, heads.k, heads.v, frame.rows, self.window)
+        keys, whole, stream = frame.keys, None, h1
+        if self.last:
+            whole, out = out, out.index_select(0, frame.scored_at)
+            stream = h1.index_select(0, frame.scored_at)
+            keys = None if keys is None else keys.index_select(0, frame.scored_at)
+        x_o = self._filled(self.o, lambda x: x.copy_(out.flatten(1)), out.shape[0], keys)
+        d1 = self.o.forward(x_o)
+        x_gate_up, h2, inverse2 = self._normed(self.gate_up, stream, d1, self.norm2, keys)
+        gate_up = self.gate_up.forward(x_gate_up)
+        x_down = self._swiglu(gate_up, keys)
+        return Activations(
+            h1, inverse1, x_qkv, heads, kept, x_o, whole, h2, inverse2, x_gate_up, gate_up, x_down
+        )
+
+    def output(self, made: Activations) -> Tensor:
+        """d2 [tokens, hidden], which is added to `made.h2`."""
+        assert made.x_down is not None
+        return self.down.forward(made.x_down)
+
+    def backward(self, grad: Tensor, made: Activations, frame: Frame, through: bool) -> Tensor:
+        """Gradient of h1 from that of h2 + d2, both [tokens, hidden]; the adapters' are added.
+
+        With `through` False nothing before the layer is trained, and what comes back is empty.
+        """
+        keys = frame.keys
+        if self.last and keys is not None:
+            keys = keys.index_select(0, frame.scored_at)
+        x_down = self._swiglu(made.gate_up, keys) if made.x_down is None else made.x_down
+        d_x = self.down.backward(grad, x_down, keys, True)
+        self.ops.swiglu_backward_(made.gate_up, d_x)
+        made.x_down = x_down = d_x = None
+        x_gate_up = made.x_gate_up
+        if x_gate_up is None:
+            x_gate_up, _, _ = self._normed(self.gate_up, made.h2, None, self.norm2, keys)
+        d_x = self.gate_up.backward(made.gate_up, x_gate_up, keys, True)
+        del made.gate_up
+        made.x_gate_up = x_gate_up = None
+        grad = self.ops.rms_norm_backward(d_x, made.h2, made.inverse2, self.norm2, grad)
+        del d_x
+        d_out = self.o.backward(grad, made.x_o, keys, True).contiguous()
+        out = made.x_o[:, : self.o.inputs]
+        if made.whole_out is not None:
+            out = made.whole_out.flatten(1)
+            d_out = _scattered(d_out, frame.scored_at, out.shape[0])
+            grad = _scattered(grad, frame.scored_at, out.shape[0])
+        d_qkv = self._heads_backward(d_out, out, made, frame)
+        x_qkv = made.x_qkv
+        if x_qkv is None:
+            x_qkv, _, _ = self._normed(self.qkv, made.h1, None, self.norm1, frame.keys)
+        d_x = self.qkv.backward(d_qkv, x_qkv, frame.keys, through)
+        if not through:
+            return d_x
+        return self.ops.rms_norm_backward(d_x, made.h1, made.inverse1, self.norm1, grad)
+
+    def warm_attention(self, tokens: int, rows: Rows) -> None:
+        """Compute attention alone once: cuDNN plans a shape when it first meets it."""
+        qkv = self._split(self.norm1.new_zeros(tokens, self.qkv.outputs))
+        out, kept = self.attention.forward(*qkv, rows, self.window)
+        self.attention.backward(out, qkv, out, kept, rows, self.window)
+
+    def _filled(
+        self, group: Group, write: Callable[[Tensor], Any], tokens: int, keys: Tensor | None
+    ) -> Tensor:
+        x = group.empty_input(tokens)
+        write(x[:, : group.inputs])
+        group.fill(x, keys)
+        return x
+
+    def _normed(
+        self, group: Group, h: Tensor, delta: Tensor | None, norm: Tensor, keys: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The input of `group`, and the residual stream with its 1 / rms."""
+        x = group.empty_input(h.shape[0])
+        total, inverse = self.ops.add_rms_norm(
+            h, delta, norm, self.shape.eps, x[:, : group.inputs]
+        )
+        group.fill(x, keys)
+        return x, total, inverse
+
+    def _swiglu(self, gate_up: Tensor, keys: Tensor | None) -> Tensor:
+        return self._filled(
+            self.down, lambda x: self.ops.swiglu(gate_up, x), gate_up.shape[0], keys
+        )
+
+    def _heads(self, qkv: Tensor, frame: Frame) -> Heads:
+        """Queries and keys, rotated in place, and values, of the outputs [tokens, widths]."""
+        q, k, v = self._split(qkv)
+        unnormed = None
+        if self.q_norm is not None and self.k_norm is not None:
+            q, q_before, q_inverse = self._head_norm(q, self.q_norm)
+            k, k_before, k_inverse = self._head_norm(k, self.k_norm)
+            unnormed = (q_before, q_inverse, k_before, k_inverse)
+        for x in (q, k):
+            self.ops.rotate(x, frame.cos, frame.sin, frame.positions, False, x)
+        return Heads(q, k, v, unnormed)
+
+    def _head_norm(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        before = x.reshape(-1, self.shape.head_dim)
+        after = before.new_empty(before.shape)
+        _, inverse = self.ops.add_rms_norm(before, None, weight, self.shape.eps, after)
+        return after.view(x.shape), before, inverse
+
+    def _heads_backward(
+        self, d_out: Tensor, out: Tensor, made: Activations, frame: Frame
+    ) -> Tensor:
+        """Gradient [tokens, widths] of the outputs of qkv, given attention's output's."""
+        heads = made.heads
+        d_q, d_k, d_v = self.attention.backward(
+            d_out.view(heads.q.shape),
+            (heads.q, heads.k, heads.v),
+            out.view(heads.q.shape),
+            made.attention,
+            frame.rows,
+            self.window,
+        )
+        result = d_out.new_empty(d_out.shape[0], self.qkv.outputs)
+        into_q, into_k, into_v = self._split(result)
+        into_v.copy_(d_v)
+        places = (frame.cos, frame.sin, frame.positions, True)
+        if heads.unnormed is None:
+            self.ops.rotate(d_q, *places, into_q)
+            self.ops.rotate(d_k, *places, into_k)
+            return result
+        q_before, q_inverse, k_before, k_inverse = heads.unnormed
+        for d, before, inverse, norm, into in (
+            (d_q, q_before, q_inverse, self.q_norm, into_q),
+            (d_k, k_before, k_inverse, self.k_norm, into_k),
+        ):
+            self.ops.rotate(d, *places, d)
+            flat = d.reshape(-1, self.shape.head_dim)
+            raw = self.ops.rms_norm_backward(flat, before, inverse, norm, None)
+            into.copy_(raw.view(d.shape))
+        return result
+
+    def _split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Views [tokens, heads, head_dim] of [tokens, widths]."""
+        shape, tokens = self.shape, qkv.shape[0]
+        q, k, v = qkv.split([shape.query_width, shape.kv_width, shape.kv_width], dim=1)
+        return (
+            q.view(tokens, shape.heads, shape.head_dim),
+            k.view(tokens, shape.kv_heads, shape.head_dim),
+            v.view(tokens, shape.kv_heads, shape.head_dim),
+        )
+
+
+def _scattered(x: Tensor, places: Tensor, tokens: int) -> Tensor:
+    """`x` [scored, width] at `places` of zeros [tokens, width]; filled up ones add a zero."""
+    return x.new_zeros(tokens, x.shape[1]).index_add_(0, places, x)

@@ -1,0 +1,209 @@
+"""A whole Llama-shaped model's forward and backward over the parameters of the stock one.
+
+Nothing of the stock model is changed: its frozen weights and its adapters' factors are read where
+they lie, and gradients are added to the factors' `.grad`.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nybble.engine.attention import Rows, choose_attention
+from nybble.engine.families import Shape, read_shape
+from nybble.engine.group import Group, Linear, Scratch, read_linear
+from nybble.engine.head import head_loss, tile_tokens
+from nybble.engine.layer import Activations, Frame, Layer
+from nybble.engine.quantized import Quantized
+from nybble.engine.shelf import DeviceShelf, HostShelf, Shelf
+
+PROJECTIONS = {"qkv": ("q_proj", "k_proj", "v_proj"), "o": ("o_proj",)}
+MLP = {"gate_up": ("gate_proj", "up_proj"), "down": ("down_proj",)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How memory is traded for time; nothing here changes what is learnt.
+
+    `recompute_layers`: so many, from the first on, keep their input alone. The others keep
+    everything, or when `lean` all that norms and SwiGLU do not make again. `keep_weights`: the
+    dequantised weights stay. `offload`: kept inputs wait in the host's memory. `tile_bytes`:
+    of logits held at once.
+    """
+
+    recompute_layers: int = 0
+    lean: bool = False
+    keep_weights: bool = False
+    offload: bool = False
+    tile_bytes: int = 256 * 2**20
+
+
+class Transformer:
+    """Reads `model`, a Hugging Face model with PEFT's adapters. Raises `Unsupported` with why."""
+
+    def __init__(
+        self, model: nn.Module, settings: Settings, dtype: torch.dtype, longest: int
+    ) -> None:
+        stock = model.get_base_model()  # type: ignore[operator]
+        shape = read_shape(stock.config.to_dict())
+        if isinstance(shape, str):
+            raise Unsupported(shape)
+        inner, self.settings, self.shape = stock.model, settings, shape
+        self.embedding: Tensor = inner.embed_tokens.weight
+        self.head: Tensor = stock.lm_head.weight
+        self.norm: Tensor = inner.norm.weight
+        self.device = self.embedding.device
+        place = "kernels" if self.device.type == "cuda" else "plain"
+        self.ops: Any = importlib.import_module(f"nybble.engine.{place}")
+        self.layers = _read_layers(model, inner.layers, shape, settings, self.ops, dtype)
+        self.cos, self.sin = rotary_table(inner.rotary_emb, longest)
+        self.tile = tile_tokens(
+            self.head.shape[0], self.head.element_size(), settings.tile_bytes
+        )
+        self.dtype = dtype
+        self.host: Tensor | None = None
+        self.stream: torch.cuda.Stream | None = None
+        self._check_trained(model)
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups of linears of all layers, in order."""
+        return [g for layer in self.layers for g in (layer.qkv, layer.o, layer.gate_up, layer.down)]
+
+    def refresh(self) -> None:
+        """Take over the adapters' present values: once before the packs of a step."""
+        for group in self.groups:
+            group.refresh()
+
+    @torch.no_grad()
+    def run(
+        self, input_ids: Tensor, targets: Tensor, frame: Frame, scale: Tensor | None, loss: Tensor
+    ) -> None:
+        """Add the losses of a pack to `loss` []; with `scale`, and gradients of the scaled sum.
+
+        `input_ids` [tokens]; `targets` [scored], a negative one is not scored.
+        """
+        h = nn.functional.embedding(input_ids, self.embedding).to(self.dtype)
+        delta: Tensor | None = None
+        kept: list[Activations] = []
+        count = self.settings.recompute_layers if scale is not None else 0
+        shelf = self._shelf(h, count)
+        for number, layer in enumerate(self.layers):
+            made = layer.activations(h, delta, frame)
+            h, delta = made.h2, layer.output(made)
+            if number < count:
+                shelf.put(made.h1)
+            elif scale is not None:
+                kept.append(made.lean() if self.settings.lean else made)
+            del made
+        x = torch.empty_like(h)
+        h, inverse = self.ops.add_rms_norm(h, delta, self.norm, self.shape.eps, x)
+        del delta
+        head = self.head.to(self.dtype)
+        grad = head_loss(x, targets, head, scale, loss, self.ops, self.tile)
+        if grad is None:
+            return
+        grad = self.ops.rms_norm_backward(grad, h, inverse, self.norm, None)
+        del x, h, inverse
+        for number in reversed(range(len(self.layers))):
+            layer = self.layers[number]
+            made = kept.pop() if kept else layer.activations(shelf.take(), None, frame)
+            grad = layer.backward(grad, made, frame, through=number > 0)
+            del made
+
+    def prepare(self, tokens: int, rows: Rows) -> None:
+        """Do once what must not be met first in a capture: pinned memory, cuDNN's plans."""
+        if self.settings.offload and (self.host is None or self.host.shape[1] < tokens):
+            shape = (self.settings.recompute_layers, tokens, self.shape.hidden)
+            self.host = torch.empty(shape, dtype=self.dtype, pin_memory=True)
+            self.stream = self.stream or torch.cuda.Stream()
+        if rows.aligned:
+            self.layers[0].warm_attention(tokens, rows)
+
+    def _shelf(self, h: Tensor, count: int) -> Shelf:
+        """Where the inputs like `h` of `count` layers wait."""
+        if self.host is None or self.stream is None:
+            return DeviceShelf(h.new_empty(count, *h.shape))
+        return HostShelf(self.host[:, : h.shape[0]], self.stream)
+
+    def _check_trained(self, model: nn.Module) -> None:
+        """The engine makes the gradients of LoRA factors alone."""
+        known = {id(f) for g in self.groups for adapter, _ in g.adapters() for f in
+                 (adapter.a, adapter.b)}  # fmt: skip
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and id(parameter) not in known:
+                raise Unsupported(f"{name} is trained, which is no plain LoRA factor of a linear")
+
+
+class Unsupported(Exception):
+    """The engine does not compute such a model; the message says why."""
+
+
+def _read_layers(
+    model: nn.Module,
+    stock: nn.ModuleList,
+    shape: Shape,
+    settings: Settings,
+    ops: Any,
+    dtype: torch.dtype,
+) -> list[Layer]:
+    adapted = [m for m in model.modules() if isinstance(getattr(m, "lora_A", None), nn.ModuleDict)]
+    for module in adapted:
+        _check_plain(module)
+    numbers = {module: number for number, module in enumerate(adapted)}
+    scratch = Scratch()
+
+    def group(owner: nn.Module, names: tuple[str, ...]) -> Group:
+        linears = [_checked(read_linear(getattr(owner, name), numbers)) for name in names]
+        return Group(linears, ops, scratch, dtype, settings.keep_weights)
+
+    layers = []
+    for number, block in enumerate(stock):
+        attention, mlp = block.self_attn, block.mlp
+        parts = {name: group(attention, names) for name, names in PROJECTIONS.items()}
+        parts |= {name: group(mlp, names) for name, names in MLP.items()}
+        layers.append(
+            Layer(
+                **parts,
+                norm1=block.input_layernorm.weight,  # type: ignore[union-attr, arg-type]
+                norm2=block.post_attention_layernorm.weight,  # type: ignore[union-attr, arg-type]
+                q_norm=attention.q_norm.weight if shape.qk_norm else None,  # type: ignore
+                k_norm=attention.k_norm.weight if shape.qk_norm else None,  # type: ignore
+                shape=shape,
+                window=shape.windows[number],
+                ops=ops,
+                attention=choose_attention(block.input_layernorm.weight.device, dtype),  # type: ignore
+                last=number == len(stock) - 1,
+            )
+        )
+    return layers
+
+
+def _checked(linear: Linear) -> Linear:
+    weight = linear.weight
+    if not isinstance(weight, Quantized) and not weight.is_floating_point():
+        raise Unsupported(f"its weights are {weight.dtype}")
+    return linear
+
+
+def _check_plain(module: Any) -> None:
+    """Refuse what PEFT's LoRA layers can do beyond LoRA."""
+    names = list(module.lora_A.keys())
+    if len(names) != 1 or module.merged:
+        raise Unsupported("it has several adapters, or merged ones")
+    if any(getattr(module, "use_dora", {}).values()):
+        raise Unsupported("its adapters are DoRA")
+    if module.lora_B[names[0]].bias is not None or len(module.lora_embedding_A):
+        raise Unsupported("its adapters have biases or an embedding")
+
+
+@torch.no_grad()
+def rotary_table(rotary: nn.Module, positions: int) -> tuple[Tensor, Tensor]:
+    """cos and sin [positions, head_dim / 2] in fp32, as the stock model scales them."""
+    device = next(rotary.buffers()).device
+    places = torch.arange(positions, device=device)[None]
+    cos, sin = rotary(torch.zeros((), device=device, dtype=torch.float32), places)
+    half = cos.shape[-1] // 2
+    return cos[0, :, :half].contiguous(), sin[0, :, :half].contiguous()

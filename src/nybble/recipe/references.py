@@ -1,0 +1,29 @@
+"""The fields of a recipe that name a model, an adapter or rows."""
+
+from collections.abc import Callable
+
+from nybble.recipe.schema import Recipe
+
+REFERENCES = {
+    "model": ("base", "adapter"),
+    "data": ("train", "validation", "test"),
+}
+
+
+def map_references(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """`recipe` with each of them replaced by what `change` makes of it.
+
+    What is left out, or a number of rows, stays as it is.
+    """
+    fields = recipe.model_dump()
+    for section, names in REFERENCES.items():
+        for name in names:
+            value = fields[section][name]
+            if isinstance(value, str):
+                fields[section][name] = change(value)
+            elif isinstance(value, list):
+                for part in value:
+                    part["source"] = change(part["source"])
+            for source in value if isinstance(value, list) else ():
+                source["source"] = change(source["source"])
+    return Recipe.model_validate(fields)

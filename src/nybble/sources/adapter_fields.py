@@ -1,0 +1,47 @@
+"""Whether a recipe asks for other adapters than the ones it goes on from."""
+
+from pathlib import Path
+from typing import Any
+
+from nybble.recipe.schema import LoraPart
+from nybble.runs.errors import InputError
+from nybble.sources.checks import read_object
+
+CONFIG = "adapter_config.json"
+_ATTENTION = ["k_proj", "o_proj", "q_proj", "v_proj"]
+
+
+def check_lora_fields(part: LoraPart, folder: Path) -> None:
+    """Raise `InputError` for a field of `lora` that differs from the adapter's own in `folder`.
+
+    An adapter's rank, scale and modules are part of its weights: what a recipe says beside them
+    would be ignored. Fields that have their default value say nothing.
+    """
+    own = _fields(read_object(folder / CONFIG))
+    default = LoraPart()
+    for name, value in own.items():
+        asked = getattr(part, name)
+        if asked == getattr(default, name) or _same(asked, value):
+            continue
+        raise InputError(
+            f"lora.{name} = {asked}, but the adapter {folder} that is gone on from has {value}.",
+            f"Leave lora.{name} out, or leave out model.adapter to begin with new adapters.",
+        )
+
+
+def _fields(config: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's fields as PEFT's configuration has them; those that it lacks are left out."""
+    names = {"r": "r", "lora_alpha": "lora_alpha", "lora_dropout": "lora_dropout"}
+    fields = {ours: config[theirs] for ours, theirs in names.items() if theirs in config}
+    targets = config.get("target_modules")
+    if isinstance(targets, list):
+        fields["target_modules"] = sorted(map(str, targets))
+    if "use_rslora" in config:
+        fields["variant"] = "rslora" if config["use_rslora"] else "lora"
+    return fields
+
+
+def _same(asked: Any, own: Any) -> bool:
+    if asked == "attention":
+        return bool(own == _ATTENTION)
+    return bool((sorted(asked) if isinstance(asked, list) else asked) == own)
