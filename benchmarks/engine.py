@@ -2,8 +2,8 @@
 
     python benchmarks/engine.py MODEL OUT.json [--peers SCRIPT] [--peer-path PATH] [--only price]
 
-MODEL is a random-weight Llama-3.2-3B of the true shape with a byte-level tokenizer, so that a letter
-is a token. Three workloads: `price` (32 rows of about 101 tokens, the last 5 scored, r=32 on
+MODEL is a random-weight Llama-3.2-3B of the true shape with a byte-level tokenizer, so a letter is
+a token. Three workloads: `price` (32 rows of about 101 tokens, the last 5 scored, r=32 on
 attention), `dense` (2 rows of 2,048, all scored, r=16 on all seven), `chat` (8 rows of log-normal
 length, mean about 560, 60% scored, r=16 on all seven). Every setting is a process of its own;
 memory is what torch reserved in it, from loading on. Tokens are real ones, no padding.
@@ -125,9 +125,7 @@ def peer(arguments: argparse.Namespace, workload: str, setting: str) -> dict[str
     command += ["--ckpt", checkpointing, "--model", arguments.model]
     environment = os.environ | variables | {"PYTHONPATH": arguments.peer_path or ""}
     with tempfile.TemporaryDirectory() as scratch:
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=scratch, env=environment
-        )
+        done = subprocess.run(command, capture_output=True, text=True, cwd=scratch, env=environment)
     found = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     if not found:
         return {"failed": (done.stdout + done.stderr)[-1500:]}

@@ -1,6 +1,7 @@
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -218,25 +219,35 @@ def test_many_at_once_all_get_the_same(folder, renderer):
     assert len(list(folder.iterdir())) == 1
 
 
-def test_two_processes_at_once_prepare_the_same(folder, renderer):
-    rows = Splits(pairs(*(f"row {n}" for n in range(300))), [], [])
-    here = multiprocessing.get_context("fork")
-    start, found = here.Barrier(2), here.SimpleQueue()
+PREPARE = """
+import sys
+from datetime import date
+from pathlib import Path
+from nybble.data.cache import prepare_once
+from nybble.data.examples import Pair
+from nybble.data.render import Renderer
+from nybble.data.split import Splits
+from nybble.data.tokenizer import load_tokenizer
+from nybble.recipe.schema import DataPart
 
-    def run():
-        start.wait()
-        for _ in range(3):
-            prepared, _ = prepare_once(rows, part(), renderer)
-            found.put((prepared.fingerprint, int(prepared.train.numbers.sum())))
+renderer = Renderer(load_tokenizer(Path(sys.argv[1])), date(2026, 11, 22))
+texts = [f"row {n}" for n in range(300)]
+pairs = [Pair(n, text, f"answer {n}", {"text": text}) for n, text in enumerate(texts, 1)]
+input()
+for _ in range(3):
+    prepared, _ = prepare_once(Splits(pairs, [], []), DataPart(train="rows.jsonl"), renderer)
+    print(prepared.fingerprint, prepared.train.numbers.sum())
+"""
 
-    both = [here.Process(target=run) for _ in range(2)]
-    for process in both:
-        process.start()
-    outputs = {found.get() for _ in range(6)}
-    for process in both:
-        process.join()
-    assert [process.exitcode for process in both] == [0, 0]
-    assert len(outputs) == 1
+
+def test_two_processes_at_once_prepare_the_same(folder, mini_folder):
+    command = [sys.executable, "-c", PREPARE, str(mini_folder)]
+    pipe = subprocess.PIPE
+    both = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
+    outputs = [process.communicate("go\n", timeout=60)[0].splitlines() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert [len(lines) for lines in outputs] == [3, 3]
+    assert len({line for lines in outputs for line in lines}) == 1
     assert len(list(folder.iterdir())) == 1
 
 

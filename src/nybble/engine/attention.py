@@ -204,7 +204,7 @@ def _masked(window: int | None, rows: Rows, q: Tensor) -> dict[str, Any]:
 
 def choose_attention(device: torch.device, dtype: torch.dtype) -> Attention:
     """The fastest that the device has."""
-    if device.type == "cuda" and dtype != torch.float32:
-        if torch.cuda.get_device_capability(device) >= (8, 0):
-            return CudaAttention()
+    half = device.type == "cuda" and dtype != torch.float32
+    if half and torch.cuda.get_device_capability(device) >= (8, 0):
+        return CudaAttention()
     return PaddedAttention()

@@ -43,7 +43,7 @@ class Graphs:
     def get(self, sizes: Sizes, prepare: Prepare, compute: Compute) -> Graph:
         """The graph for `sizes`, captured now if need be.
 
-        `compute` is what is captured; `prepare` does what of it must first be met outside a capture.
+        `compute` is captured; `prepare` does what of it must first be met outside a capture.
         """
         if sizes not in self.captured:
             if sizes.tokens > self.largest:
@@ -62,18 +62,20 @@ class Graphs:
 
     def _warm(self, prepare: Prepare, compute: Compute) -> None:
         """Compute a small pack of nothing scored: what it adds to gradients is zero."""
+        _forget_workspaces()
         inputs = make_inputs(Sizes(256, 8, 64, 256), self.device)
         inputs.row_starts.fill_(256)[0] = 0
         inputs.slots.copy_(torch.arange(256))
         inputs.targets.fill_(-1)
         prepare(inputs)
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):
                 compute(inputs, torch.zeros((), device=self.device))
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
+        _forget_workspaces()
         gc.collect()
         torch.cuda.empty_cache()
 
@@ -83,4 +85,10 @@ class Graphs:
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
             loss.zero_()
             compute(inputs, loss)
+        _forget_workspaces()
         return Graph(inputs, loss, graph)
+
+
+def _forget_workspaces() -> None:
+    """cuBLAS keeps 32 MiB for each stream; within a capture they then come from its pool."""
+    torch._C._cuda_clearCublasWorkspaces()

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nybble.engine.plain import write_beside
 from nybble.engine.quantized import Quantized, read_weight, shape_of
 
 
@@ -74,6 +75,7 @@ class Group:
         scratch: Scratch,
         dtype: torch.dtype,
         keep_weights: bool,
+        buffer_bytes: int,
     ) -> None:
         self.linears = linears
         self.ops = ops
@@ -86,14 +88,20 @@ class Group:
         self.spans = _spans([rows for rows, _ in shapes], ranks, self.inputs)
         device = _device_of(linears[0].weight)
         self.a = torch.zeros(self.rank, self.inputs, dtype=dtype, device=device)
-        self.b = torch.zeros(self.outputs, self.rank, dtype=dtype, device=device)
         self.bias = _joined_bias(linears, shapes, dtype, device)
         self.drops = any(linear.adapter and linear.adapter.p for linear in linears)
+        width = self.inputs + self.rank
+        whole = keep_weights or self.outputs * width * self.a.element_size() <= buffer_bytes
+        self.parts = [self.spans] if whole else [[span] for span in self.spans]
         if keep_weights:
             self.kept = torch.empty(
                 self.outputs, self.inputs + self.rank, dtype=dtype, device=device
             )
-            self._write_weights(self.kept)
+            self._write_weights(self.kept, slice(0, self.outputs))
+
+    def rounded(self) -> list[tuple[Tensor, nn.Parameter]]:
+        """Where the factors A are kept in the compute type, and the factors."""
+        return [(self.a[self._ranks(span)], adapter.a) for adapter, span in self.adapters()]
 
     def adapters(self) -> list[tuple[Adapter, Span]]:
         """The linears that have an adapter, with their place."""
@@ -101,13 +109,10 @@ class Group:
         return [(linear.adapter, span) for linear, span in pairs if linear.adapter]
 
     def refresh(self) -> None:
-        """Take over the adapters' present values, rounded to the compute type."""
-        for adapter, span in self.adapters():
-            columns = self._ranks(span)
-            self.a[columns].copy_(adapter.a)
-            self.b[span.rows, columns].copy_(adapter.b * adapter.scaling)
-        if self.kept is not None and self.rank:
-            self.kept[:, self.inputs :].copy_(self.b)
+        """Take over the factors B where the weights are kept; else they are read at each use."""
+        if self.kept is not None:
+            for linear, span in zip(self.linears, self.spans, strict=True):
+                write_beside(self.kept[span.rows, self.inputs :], *self._factor(linear, span))
 
     def empty_input(self, tokens: int) -> Tensor:
         """A buffer [tokens, K + R]; whoever makes the input writes its first K columns."""
@@ -126,40 +131,60 @@ class Group:
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [tokens, N] of the filled input x [tokens, K + R]."""
-        weight = self._weights()
-        if self.bias is None:
-            return torch.mm(x, weight.t())
-        return torch.addmm(self.bias, x, weight.t())
+        out = x.new_empty(x.shape[0], self.outputs)
+        for part in self.parts:
+            rows, weight = self._weights(part)
+            if self.bias is None:
+                torch.mm(x, weight.t(), out=out[:, rows])
+            else:
+                torch.addmm(self.bias[rows], x, weight.t(), out=out[:, rows])
+        return out
 
-    def backward(self, grad: Tensor, x: Tensor, keys: Tensor | None, through: bool) -> Tensor:
-        """Gradient [tokens, K] of the input, of outputs' `grad` [tokens, N]; adapters' are added.
+    def backward(self, grad: Tensor, x: Tensor, keys: Tensor | None) -> Tensor:
+        """Gradient [tokens, K] of the input, of the outputs' `grad` [tokens, N].
 
-        With `through` False nothing needs the input's gradient, and what comes back is empty.
+        The adapters' gradients are added to their parameters'.
         """
-        if through:
-            wide = torch.mm(grad, self._weights())
-            d_x, d_xa = wide[:, : self.inputs], wide[:, self.inputs :]
-        else:
-            d_x, d_xa = grad.new_empty(0), torch.mm(grad, self.b)
+        d_x, inner = self.backward_apart(grad, x, keys)
+        return d_x if inner is None else d_x.addmm_(inner, self.a)
+
+    def backward_apart(
+        self, grad: Tensor, x: Tensor, keys: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `backward`, but where nothing is dropped the adapters' part is left to be added.
+
+        That part is the second of what comes back [tokens, R], times `a`.
+        """
+        wide = self._through_weights(grad)
+        d_x, d_xa = wide[:, : self.inputs], wide[:, self.inputs :]
         if not self.rank:
-            return d_x
-        d_b = _mm_wide(grad.t(), x[:, self.inputs :])
+            return d_x, None
+        self._add_gradients(grad, d_xa, x, keys)
         if not self.drops or keys is None:
-            d_a = _mm_wide(d_xa.t(), x[:, : self.inputs])
-            if through:
-                d_x.addmm_(d_xa, self.a)
+            return d_x, d_xa
         for adapter, span in self.adapters():
+            outer = torch.mm(d_xa[:, self._ranks(span)], self.a[self._ranks(span)])
+            self.ops.add_dropped_(d_x, outer, keys, adapter.module_number, adapter.p)
+        return d_x, None
+
+    def backward_end(self, grad: Tensor, x: Tensor, keys: Tensor | None) -> None:
+        """Add the adapters' gradients alone, where nothing before this group is trained."""
+        if self.rank:
+            self._add_gradients(grad, self._through_weights(grad)[:, self.inputs :], x, keys)
+
+    def _add_gradients(self, grad: Tensor, d_xa: Tensor, x: Tensor, keys: Tensor | None) -> None:
+        plain = not self.drops or keys is None
+        d_a = _mm_wide(d_xa.t(), x[:, : self.inputs]) if plain else None
+        for adapter, span in self.adapters():
+            _add_mm_(
+                _gradient(adapter.b), grad[:, span.rows].t(), x[:, span.columns], adapter.scaling
+            )
             ranks = self._ranks(span)
-            _gradient(adapter.b).add_(d_b[span.rows, ranks], alpha=adapter.scaling)
-            if not self.drops or keys is None:
+            if d_a is not None:
                 _gradient(adapter.a).add_(d_a[ranks])
-                continue
-            inner = d_xa[:, ranks]
-            _gradient(adapter.a).add_(_mm_wide(inner.t(), self._dropped(x, adapter, keys)))
-            if through:
-                outer = torch.mm(inner, self.a[ranks])
-                self.ops.add_dropped_(d_x, outer, keys, adapter.module_number, adapter.p)
-        return d_x
+            elif keys is not None:
+                dropped = self._dropped(x, adapter, keys)
+                _add_mm_(_gradient(adapter.a), d_xa[:, ranks].t(), dropped, 1.0)
 
     def _dropped(self, x: Tensor, adapter: Adapter, keys: Tensor) -> Tensor:
         plain = x[:, : self.inputs]
@@ -172,22 +197,43 @@ class Group:
     def _ranks(self, span: Span) -> slice:
         return slice(span.columns.start - self.inputs, span.columns.stop - self.inputs)
 
-    def _weights(self) -> Tensor:
-        if self.kept is not None:
-            return self.kept
-        weight = self.scratch.get(self.outputs, self.inputs + self.rank, self.a)
-        self._write_weights(weight)
-        return weight
+    def _through_weights(self, grad: Tensor) -> Tensor:
+        """`grad` [tokens, N] times the weights: [tokens, K + R]."""
+        rows, weight = self._weights(self.parts[0])
+        wide = torch.mm(grad[:, rows], weight)
+        for part in self.parts[1:]:
+            rows, weight = self._weights(part)
+            wide.addmm_(grad[:, rows], weight)
+        return wide
 
-    def _write_weights(self, out: Tensor) -> None:
+    def _weights(self, part: list[Span]) -> tuple[slice, Tensor]:
+        """The outputs of some linears that stand side by side, and their weights [., K + R]."""
+        rows = slice(part[0].rows.start, part[-1].rows.stop)
+        if self.kept is not None:
+            return rows, self.kept[rows]
+        weight = self.scratch.get(rows.stop - rows.start, self.inputs + self.rank, self.a)
+        self._write_weights(weight, rows)
+        return rows, weight
+
+    def _write_weights(self, out: Tensor, rows: slice) -> None:
         for linear, span in zip(self.linears, self.spans, strict=True):
-            part = out[span.rows, : self.inputs]
+            if not rows.start <= span.rows.start < rows.stop:
+                continue
+            begin = span.rows.start - rows.start
+            part = out[begin : begin + span.rows.stop - span.rows.start]
+            factor = self._factor(linear, span)
             if isinstance(linear.weight, Quantized):
-                self.ops.dequantize(linear.weight, part)
+                self.ops.dequantize(linear.weight, part, *factor)
             else:
-                part.copy_(linear.weight)
-        if self.rank:
-            out[:, self.inputs :].copy_(self.b)
+                part[:, : self.inputs].copy_(linear.weight)
+                write_beside(part[:, self.inputs :], *factor)
+
+    def _factor(self, linear: Linear, span: Span) -> tuple[Tensor | None, float, int]:
+        """What stands beside a linear's weights: B, its scaling, and its first column there."""
+        adapter = linear.adapter
+        if adapter is None:
+            return None, 1.0, 0
+        return adapter.b, adapter.scaling, span.columns.start - self.inputs
 
 
 def _spans(rows: list[int], ranks: list[int], inputs: int) -> list[Span]:
@@ -231,7 +277,15 @@ def _mm_wide(a: Tensor, b: Tensor) -> Tensor:
     return torch.mm(a.float(), b.float())
 
 
-def read_linear(module: nn.Module, numbers: dict[nn.Module, int]) -> Linear:
+def _add_mm_(total: Tensor, a: Tensor, b: Tensor, scaling: float) -> None:
+    """Add a b times `scaling` to `total`, all in fp32, from factors of any type."""
+    if a.is_cuda and a.dtype != torch.float32:
+        torch.addmm(total, a, b, alpha=scaling, out_dtype=torch.float32, out=total)
+    else:
+        total.addmm_(a.float(), b.float(), alpha=scaling)
+
+
+def read_linear(module: Any, numbers: dict[nn.Module, int]) -> Linear:
     """A module with PEFT's adapters, or a bare linear, as the engine sees it."""
     base = getattr(module, "base_layer", module)
     bias = getattr(base, "bias", None)
@@ -239,11 +293,11 @@ def read_linear(module: nn.Module, numbers: dict[nn.Module, int]) -> Linear:
     if not factors:
         return Linear(read_weight(base), bias, None)
     (name,) = factors.keys()
-    dropout = module.lora_dropout[name]  # type: ignore[index]
+    dropout = module.lora_dropout[name]
     adapter = Adapter(
         a=factors[name].weight,
-        b=module.lora_B[name].weight,  # type: ignore[index]
-        scaling=float(module.scaling[name]),  # type: ignore[index]
+        b=module.lora_B[name].weight,
+        scaling=float(module.scaling[name]),
         p=float(getattr(dropout, "p", 0.0)),
         module_number=numbers[module],
     )

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-def tile_tokens(vocabulary: int, element_bytes: int, tile_bytes: int) -> int:
+
+def tile_tokens(vocabulary: int, element_bytes: int, buffer_bytes: int) -> int:
     """Positions whose logits are held at once."""
-    return max(64, tile_bytes // (vocabulary * element_bytes) // 64 * 64)
+    return max(64, buffer_bytes // (vocabulary * element_bytes) // 64 * 64)
 
 
 def head_loss(

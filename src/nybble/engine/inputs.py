@@ -30,9 +30,7 @@ class Sizes:
 
 def exact_sizes(pack: Pack) -> Sizes:
     """As long as the pack is."""
-    return Sizes(
-        len(pack.input_ids), len(pack.row_starts) - 1, len(pack.scored_at), pack.longest
-    )
+    return Sizes(len(pack.input_ids), len(pack.row_starts) - 1, len(pack.scored_at), pack.longest)
 
 
 # Rows from this length on are worth aligning: for short ones attention costs next to nothing.

@@ -1,20 +1,21 @@
 """A decoder layer's forward and backward, written out.
 
-    h1 = h + delta          h: residual stream; delta: what the layer before adds to it
-    d1 = o(attention(rotate(qkv(norm1(h1)))))
-    h2 = h1 + d1
-    d2 = down(swiglu(gate_up(norm2(h2))))         the layer gives h2 and d2
+h1 = h + delta          h: residual stream; delta: what the layer before adds to it
+d1 = o(attention(rotate(qkv(norm1(h1)))))
+h2 = h1 + d1
+d2 = down(swiglu(gate_up(norm2(h2))))         the layer gives h2 and d2
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from nybble.engine.attention import Attention, Rows
-from nybble.engine.families import Shape
 from nybble.engine.group import Group
+from nybble.planner.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Layer:
             whole, out = out, out.index_select(0, frame.scored_at)
             stream = h1.index_select(0, frame.scored_at)
             keys = None if keys is None else keys.index_select(0, frame.scored_at)
-        x_o = self._filled(self.o, lambda x: x.copy_(out.flatten(1)), out.shape[0], keys)
+        x_o = self._filled(self.o, lambda x: self.ops.copy(out.flatten(1), x), out.shape[0], keys)
         d1 = self.o.forward(x_o)
         x_gate_up, h2, inverse2 = self._normed(self.gate_up, stream, d1, self.norm2, keys)
         gate_up = self.gate_up.forward(x_gate_up)
@@ -118,18 +119,23 @@ class Layer:
         if self.last and keys is not None:
             keys = keys.index_select(0, frame.scored_at)
         x_down = self._swiglu(made.gate_up, keys) if made.x_down is None else made.x_down
-        d_x = self.down.backward(grad, x_down, keys, True)
-        self.ops.swiglu_backward_(made.gate_up, d_x)
-        made.x_down = x_down = d_x = None
+        d_x, inner = self.down.backward_apart(grad, x_down, keys)
+        a = None if inner is None else self.down.a
+        self.ops.swiglu_backward_(made.gate_up, d_x, inner, a)
+        made.x_down = None
+        del x_down, d_x, inner
         x_gate_up = made.x_gate_up
         if x_gate_up is None:
             x_gate_up, _, _ = self._normed(self.gate_up, made.h2, None, self.norm2, keys)
-        d_x = self.gate_up.backward(made.gate_up, x_gate_up, keys, True)
-        del made.gate_up
-        made.x_gate_up = x_gate_up = None
+        d_x = self.gate_up.backward(made.gate_up, x_gate_up, keys)
+        del made.gate_up, x_gate_up
+        made.x_gate_up = None
         grad = self.ops.rms_norm_backward(d_x, made.h2, made.inverse2, self.norm2, grad)
         del d_x
-        d_out = self.o.backward(grad, made.x_o, keys, True).contiguous()
+        d_x = self.o.backward(grad, made.x_o, keys)
+        d_out = torch.empty_like(d_x, memory_format=torch.contiguous_format)
+        self.ops.copy(d_x, d_out)
+        del d_x
         out = made.x_o[:, : self.o.inputs]
         if made.whole_out is not None:
             out = made.whole_out.flatten(1)
@@ -139,10 +145,12 @@ class Layer:
         x_qkv = made.x_qkv
         if x_qkv is None:
             x_qkv, _, _ = self._normed(self.qkv, made.h1, None, self.norm1, frame.keys)
-        d_x = self.qkv.backward(d_qkv, x_qkv, frame.keys, through)
         if not through:
-            return d_x
-        return self.ops.rms_norm_backward(d_x, made.h1, made.inverse1, self.norm1, grad)
+            self.qkv.backward_end(d_qkv, x_qkv, frame.keys)
+            return d_qkv.new_empty(0)
+        d_x = self.qkv.backward(d_qkv, x_qkv, frame.keys)
+        result: Tensor = self.ops.rms_norm_backward(d_x, made.h1, made.inverse1, self.norm1, grad)
+        return result
 
     def warm_attention(self, tokens: int, rows: Rows) -> None:
         """Compute attention alone once: cuDNN plans a shape when it first meets it."""
@@ -163,9 +171,7 @@ class Layer:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The input of `group`, and the residual stream with its 1 / rms."""
         x = group.empty_input(h.shape[0])
-        total, inverse = self.ops.add_rms_norm(
-            h, delta, norm, self.shape.eps, x[:, : group.inputs]
-        )
+        total, inverse = self.ops.add_rms_norm(h, delta, norm, self.shape.eps, x[:, : group.inputs])
         group.fill(x, keys)
         return x, total, inverse
 
@@ -176,15 +182,18 @@ class Layer:
 
     def _heads(self, qkv: Tensor, frame: Frame) -> Heads:
         """Queries and keys, rotated in place, and values, of the outputs [tokens, widths]."""
+        places = (frame.cos, frame.sin, frame.positions, False)
         q, k, v = self._split(qkv)
-        unnormed = None
-        if self.q_norm is not None and self.k_norm is not None:
-            q, q_before, q_inverse = self._head_norm(q, self.q_norm)
-            k, k_before, k_inverse = self._head_norm(k, self.k_norm)
-            unnormed = (q_before, q_inverse, k_before, k_inverse)
+        if self.q_norm is None or self.k_norm is None:
+            both = qkv[:, : self.shape.query_width + self.shape.kv_width]
+            both = both.view(len(qkv), -1, self.shape.head_dim)  # side by side: rotated at once
+            self.ops.rotate(both, *places, both)
+            return Heads(q, k, v, None)
+        q, q_before, q_inverse = self._head_norm(q, self.q_norm)
+        k, k_before, k_inverse = self._head_norm(k, self.k_norm)
         for x in (q, k):
-            self.ops.rotate(x, frame.cos, frame.sin, frame.positions, False, x)
-        return Heads(q, k, v, unnormed)
+            self.ops.rotate(x, *places, x)
+        return Heads(q, k, v, (q_before, q_inverse, k_before, k_inverse))
 
     def _head_norm(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         before = x.reshape(-1, self.shape.head_dim)
@@ -207,7 +216,7 @@ class Layer:
         )
         result = d_out.new_empty(d_out.shape[0], self.qkv.outputs)
         into_q, into_k, into_v = self._split(result)
-        into_v.copy_(d_v)
+        self.ops.copy(d_v.flatten(1), into_v.flatten(1))
         places = (frame.cos, frame.sin, frame.positions, True)
         if heads.unnormed is None:
             self.ops.rotate(d_q, *places, into_q)
@@ -227,7 +236,8 @@ class Layer:
     def _split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views [tokens, heads, head_dim] of [tokens, widths]."""
         shape, tokens = self.shape, qkv.shape[0]
-        q, k, v = qkv.split([shape.query_width, shape.kv_width, shape.kv_width], dim=1)
+        widths = [shape.query_width, shape.kv_width, shape.kv_width]
+        q, k, v = torch.split(qkv, widths, dim=1)
         return (
             q.view(tokens, shape.heads, shape.head_dim),
             k.view(tokens, shape.kv_heads, shape.head_dim),

@@ -13,9 +13,22 @@ from nybble.engine.dropout import draws
 from nybble.engine.quantized import Quantized
 
 
-def dequantize(weight: Quantized, out: Tensor) -> None:
-    """Write the weights of `weight` into `out` [outputs, inputs]."""
-    out.copy_(bnb.functional.dequantize_4bit(weight.packed, weight.state))
+def dequantize(
+    weight: Quantized, out: Tensor, b: Tensor | None = None, scaling: float = 1.0, first: int = 0
+) -> None:
+    """Write the weights of `weight` into `out` [outputs, inputs + beside].
+
+    And `b` [outputs, r] times `scaling` beside them, from column `first` on; else zeros.
+    """
+    out[:, : weight.columns].copy_(bnb.functional.dequantize_4bit(weight.packed, weight.state))
+    write_beside(out[:, weight.columns :], b, scaling, first)
+
+
+def write_beside(out: Tensor, b: Tensor | None, scaling: float, first: int) -> None:
+    """Write `b` [outputs, r] times `scaling` into `out` from column `first` on; else zeros."""
+    out.zero_()
+    if b is not None:
+        out[:, first : first + b.shape[1]].copy_(b * scaling)
 
 
 def add_rms_norm(
@@ -57,14 +70,26 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor, positions: Tensor, back: bool, o
     out.copy_(rotated)
 
 
+def copy(x: Tensor, out: Tensor) -> None:
+    """Copy x [tokens, width] into `out`; rows of both may be apart."""
+    out.copy_(x)
+
+
 def swiglu(gate_up: Tensor, out: Tensor) -> None:
     """silu(gate) * up (Shazeer 2020) of [tokens, 2 x width] into `out` [tokens, width]."""
     gate, up = gate_up.float().chunk(2, dim=-1)
     out.copy_(functional.silu(gate) * up)
 
 
-def swiglu_backward_(gate_up: Tensor, grad: Tensor) -> None:
-    """`gate_up` [tokens, 2 x width] becomes its own gradient, of the outputs' `grad`."""
+def swiglu_backward_(
+    gate_up: Tensor, grad: Tensor, inner: Tensor | None = None, a: Tensor | None = None
+) -> None:
+    """`gate_up` [tokens, 2 x width] becomes its own gradient, of the outputs' `grad` + inner a.
+
+    `inner` [tokens, r] and `a` [r, width] are the part that comes by an adapter; `grad` is used up.
+    """
+    if inner is not None and a is not None:
+        grad = grad.float() + inner.float() @ a.float()
     gate, up = gate_up.float().chunk(2, dim=-1)
     share = torch.sigmoid(gate)
     wide = grad.float()

@@ -51,7 +51,8 @@ class HostShelf:
 
     def put(self, x: Tensor) -> None:
         """Begin to copy `x` out; the one before it has left by then."""
-        self._wait()
+        if self.leaving is not None:
+            self._wait()
         self.leaving = x
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):

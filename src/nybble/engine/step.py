@@ -50,10 +50,10 @@ class TrainStep:
         try:
             settings = Settings(
                 recompute_layers=plan.recompute_layers,
-                lean=plan.lean,
+                lean_layers=plan.lean_layers,
                 keep_weights=plan.keep_weights,
                 offload=plan.offload,
-                tile_bytes=plan.logit_tile_bytes,
+                buffer_bytes=plan.buffer_bytes,
             )
             self.path = FastPath(model, settings, self.dtype, plan.micro_batch_tokens, seed)
         except Unsupported as reason:
@@ -61,7 +61,7 @@ class TrainStep:
             self.path = StockPath(model, self.device, self.dtype, seed)
         self.layout = layout_of(plan, self.why_stock is None)
 
-    def __call__(self, batch: StepBatch, step: int, loss_scale: float | Tensor = 1.0) -> Tensor:
+    def __call__(self, batch: StepBatch, step: int, loss_scale: float = 1.0) -> Tensor:
         """Run forward and backward; the mean loss [] over scored tokens, left on the device.
 
         Gradients are those of the mean loss times `loss_scale`; earlier ones are forgotten.
@@ -69,7 +69,8 @@ class TrainStep:
         torch._foreach_zero_(self.gradients)
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient
-        self.scale.copy_(torch.as_tensor(loss_scale / batch.scored_tokens), non_blocking=True)
+        # Not a copy from the host's memory: that would wait for the step before.
+        self.scale.fill_(loss_scale / batch.scored_tokens)
         loss = torch.zeros((), device=self.device)
         self.path.begin()
         for pack in batch.packs:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from nybble.engine.attention import Rows, choose_attention
-from nybble.engine.families import Shape, read_shape
 from nybble.engine.group import Group, Linear, Scratch, read_linear
 from nybble.engine.head import head_loss, tile_tokens
 from nybble.engine.layer import Activations, Frame, Layer
 from nybble.engine.quantized import Quantized
 from nybble.engine.shelf import DeviceShelf, HostShelf, Shelf
+from nybble.planner.shape import Shape, read_shape
 
 PROJECTIONS = {"qkv": ("q_proj", "k_proj", "v_proj"), "o": ("o_proj",)}
 MLP = {"gate_up": ("gate_proj", "up_proj"), "down": ("down_proj",)}
@@ -28,16 +28,16 @@ class Settings:
     """How memory is traded for time; nothing here changes what is learnt.
 
     `recompute_layers`: so many, from the first on, keep their input alone. The others keep
-    everything, or when `lean` all that norms and SwiGLU do not make again. `keep_weights`: the
-    dequantised weights stay. `offload`: kept inputs wait in the host's memory. `tile_bytes`:
-    of logits held at once.
+    everything, or `lean_layers` after them all that norms and SwiGLU do not make again.
+    `keep_weights`: the dequantised weights stay. `offload`: kept inputs wait in the host's memory.
+    `buffer_bytes`: of logits, or of dequantised weights, held at once.
     """
 
     recompute_layers: int = 0
-    lean: bool = False
+    lean_layers: int = 0
     keep_weights: bool = False
     offload: bool = False
-    tile_bytes: int = 256 * 2**20
+    buffer_bytes: int = 256 * 2**20
 
 
 class Transformer:
@@ -59,13 +59,14 @@ class Transformer:
         self.ops: Any = importlib.import_module(f"nybble.engine.{place}")
         self.layers = _read_layers(model, inner.layers, shape, settings, self.ops, dtype)
         self.cos, self.sin = rotary_table(inner.rotary_emb, longest)
-        self.tile = tile_tokens(
-            self.head.shape[0], self.head.element_size(), settings.tile_bytes
-        )
+        self.tile = tile_tokens(self.head.shape[0], self.head.element_size(), settings.buffer_bytes)
         self.dtype = dtype
         self.host: Tensor | None = None
         self.stream: torch.cuda.Stream | None = None
         self._check_trained(model)
+        pairs = [pair for group in self.groups for pair in group.rounded()]
+        self.rounded = [rounded for rounded, _ in pairs]
+        self.factors: list[Tensor] = [factor for _, factor in pairs]
 
     @property
     def groups(self) -> list[Group]:
@@ -74,6 +75,7 @@ class Transformer:
 
     def refresh(self) -> None:
         """Take over the adapters' present values: once before the packs of a step."""
+        torch._foreach_copy_(self.rounded, self.factors)
         for group in self.groups:
             group.refresh()
 
@@ -96,7 +98,8 @@ class Transformer:
             if number < count:
                 shelf.put(made.h1)
             elif scale is not None:
-                kept.append(made.lean() if self.settings.lean else made)
+                lean = number < count + self.settings.lean_layers
+                kept.append(made.lean() if lean else made)
             del made
         x = torch.empty_like(h)
         h, inverse = self.ops.add_rms_norm(h, delta, self.norm, self.shape.eps, x)
@@ -118,7 +121,7 @@ class Transformer:
         if self.settings.offload and (self.host is None or self.host.shape[1] < tokens):
             shape = (self.settings.recompute_layers, tokens, self.shape.hidden)
             self.host = torch.empty(shape, dtype=self.dtype, pin_memory=True)
-            self.stream = self.stream or torch.cuda.Stream()
+            self.stream = self.stream or torch.cuda.Stream()  # type: ignore[no-untyped-call]
         if rows.aligned:
             self.layers[0].warm_attention(tokens, rows)
 
@@ -137,13 +140,13 @@ class Transformer:
                 raise Unsupported(f"{name} is trained, which is no plain LoRA factor of a linear")
 
 
-class Unsupported(Exception):
+class Unsupported(Exception):  # noqa: N818  # says what the model is, not what went wrong
     """The engine does not compute such a model; the message says why."""
 
 
 def _read_layers(
     model: nn.Module,
-    stock: nn.ModuleList,
+    stock: Any,
     shape: Shape,
     settings: Settings,
     ops: Any,
@@ -155,9 +158,9 @@ def _read_layers(
     numbers = {module: number for number, module in enumerate(adapted)}
     scratch = Scratch()
 
-    def group(owner: nn.Module, names: tuple[str, ...]) -> Group:
+    def group(owner: Any, names: tuple[str, ...]) -> Group:
         linears = [_checked(read_linear(getattr(owner, name), numbers)) for name in names]
-        return Group(linears, ops, scratch, dtype, settings.keep_weights)
+        return Group(linears, ops, scratch, dtype, settings.keep_weights, settings.buffer_bytes)
 
     layers = []
     for number, block in enumerate(stock):
@@ -167,14 +170,14 @@ def _read_layers(
         layers.append(
             Layer(
                 **parts,
-                norm1=block.input_layernorm.weight,  # type: ignore[union-attr, arg-type]
-                norm2=block.post_attention_layernorm.weight,  # type: ignore[union-attr, arg-type]
-                q_norm=attention.q_norm.weight if shape.qk_norm else None,  # type: ignore
-                k_norm=attention.k_norm.weight if shape.qk_norm else None,  # type: ignore
+                norm1=block.input_layernorm.weight,
+                norm2=block.post_attention_layernorm.weight,
+                q_norm=attention.q_norm.weight if shape.qk_norm else None,
+                k_norm=attention.k_norm.weight if shape.qk_norm else None,
                 shape=shape,
                 window=shape.windows[number],
                 ops=ops,
-                attention=choose_attention(block.input_layernorm.weight.device, dtype),  # type: ignore
+                attention=choose_attention(block.input_layernorm.weight.device, dtype),
                 last=number == len(stock) - 1,
             )
         )

@@ -57,7 +57,9 @@ class Examiner:
         self.plan = plan
         self.part: EvaluatePart = stage.recipe.evaluate
         self.test = stage.prepared.splits.test[: self.part.size]
-        self.questions: Questions = read_questions(self.test, self.part, stage.recipe.data.train_name)
+        self.questions: Questions = read_questions(
+            self.test, self.part, stage.recipe.data.train_name
+        )
         train = stage.prepared.splits.train
         self.train_truth = np.array(
             [true_number(example, self.part, stage.recipe.data.train_name) for example in train]

@@ -75,8 +75,8 @@ def check_truths(splits: Splits, data: DataPart, part: EvaluatePart) -> None:
         )
     if len(splits.validation) < 2 and len(splits.train) < 3:
         raise InputError(
-            f"{data.train_name}: {len(splits.train)} rows to train on and {len(splits.validation)} to "
-            "validate are too few rows for the references.",
+            f"{data.train_name}: {len(splits.train)} rows to train on and "
+            f"{len(splits.validation)} to validate are too few rows for the references.",
             "Give more rows, or skip the evaluation with evaluate.size=0.",
         )
     for examples, source in (

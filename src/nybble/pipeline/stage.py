@@ -132,8 +132,8 @@ def check_context(stage: Stage) -> None:
         if context and rows.longest > context:
             row = rows[int((rows.lengths > context).argmax())]
             raise InputError(
-                f"{stage.recipe.data.train_name}: row {row.number} is {len(row.input_ids):,} tokens "
-                f"long, the model reads at most {context:,}.",
+                f"{stage.recipe.data.train_name}: row {row.number} is {len(row.input_ids):,} "
+                f"tokens long, the model reads at most {context:,}.",
                 f"Say data.max_length={context}: longer rows are left out and listed.",
             )
     if not stage.judged:

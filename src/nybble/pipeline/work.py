@@ -31,7 +31,7 @@ def plan_as_begun(stage: Stage, folder: RunFolder) -> Plan:
     here, begun = plan_here(stage), folder.read("plan.json")
     if (here.device, here.device_name) != ("cpu", begun["device_name"]):
         return here
-    kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute_layers", "lean")}
+    kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute_layers", "lean_layers")}
     return replace(here, **kept)
 
 

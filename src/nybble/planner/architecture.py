@@ -34,13 +34,14 @@ class Family:
     """What sets a family apart. A bias of None is what the config says, under `attention_bias`.
 
     `head_dim` and `kv_heads` hold where the config has no such key; None stands for hidden size
-    over heads, and for as many as heads.
+    over heads, and for as many as heads. `windows`: the config may bound what a token sees.
     """
 
     qkv_bias: bool | None = False
     output_bias: bool | None = False
     mlp_bias: bool | None = False
     qk_norm: bool = False
+    windows: bool = False
     head_dim: int | None = None
     kv_heads: int | None = None
 
@@ -48,9 +49,11 @@ class Family:
 # As in transformers' modeling files and configuration defaults of the same names.
 FAMILIES = {
     "llama": Family(qkv_bias=None, output_bias=None, mlp_bias=None),
-    "mistral": Family(kv_heads=8),
-    "qwen2": Family(qkv_bias=True, kv_heads=32),
-    "qwen3": Family(qkv_bias=None, output_bias=None, qk_norm=True, head_dim=128, kv_heads=32),
+    "mistral": Family(kv_heads=8, windows=True),
+    "qwen2": Family(qkv_bias=True, kv_heads=32, windows=True),
+    "qwen3": Family(
+        qkv_bias=None, output_bias=None, qk_norm=True, head_dim=128, kv_heads=32, windows=True
+    ),
 }
 
 

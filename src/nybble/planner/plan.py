@@ -1,26 +1,30 @@
 """How a run is laid out on its device: decided before a weight is loaded, from the config alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nybble.planner.activations import Activations, engine_activations, stock_activations
 from nybble.planner.device import Device
 from nybble.planner.precision import compute_dtype
-from nybble.recipe.schema import Recipe
+from nybble.planner.shape import read_shape
+from nybble.recipe.schema import Recipe, TrainPart
 
-# Activations kept of a layer, in elements per token, in units of the hidden and of the MLP width:
-# everything (at Llama-3.2-3B's width 90 KB in bf16, the figure measured on an H200), all that norms
-# and SwiGLU do not make again, and the layer's input alone.
-FULL, LEAN, INPUT = (7.0, 3.0), (5.0, 2.0), (1.0, 0.0)
-# Logits, their log-softmax and their gradient, each fp32 [scored tokens, vocabulary].
-LOGIT_BYTES = 12
 USABLE_SHARE = 0.8
-# Bytes of logits held at once: the larger is faster by a little, the smaller for tight memory.
-LARGE_TILE_BYTES, SMALL_TILE_BYTES = 256 * 2**20, 64 * 2**20
+# What torch reserves beyond what is allocated, measured on an H200: 0.29 to 0.35 GB.
+SLACK_BYTES = 350_000_000
+# Bytes of logits or of dequantised weights held at once: large is faster by a little.
+LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES = 256 * 2**20, 64 * 2**20
+# Of logits, of weights, and what cuBLAS works in: together about so many of the large ones.
+BUFFERS = 1.5
 # Beyond this, larger micro-batches do not run faster; on a CPU they leave the cache.
 MOST_MICRO_BATCH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
+# So many tokens are worth a leaner layer, and so many a recomputed one.
+WORTH_LEAN, WORTH_RECOMPUTING = 4_096, 2_048
 BYTES_PER_ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+# A trained value with its gradient and AdamW's two moments, in fp32.
+TRAINED_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,10 @@ class Plan:
     """`micro_batch_tokens`: tokens computed at once, however many rows a step has.
 
     So many `recompute_layers`, from the first on, keep their input alone and are computed again in
-    the backward; the others keep everything or, when `lean`, a third less, which costs next to
-    nothing. `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: the inputs kept
-    of recomputed layers wait in the host's memory. `logit_tile_bytes`: of logits held at once.
+    the backward; so many `lean_layers` after them keep two thirds, which costs next to nothing.
+    `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: the inputs kept of
+    recomputed layers wait in the host's memory. `buffer_bytes`: of logits, or of dequantised
+    weights, held at once.
     """
 
     device: str
@@ -40,10 +45,10 @@ class Plan:
     bytes_per_token: int
     micro_batch_tokens: int
     recompute_layers: int
-    lean: bool
+    lean_layers: int
     keep_weights: bool
     offload: bool
-    logit_tile_bytes: int
+    buffer_bytes: int
     reason: str
 
     def as_json(self) -> dict[str, Any]:
@@ -53,32 +58,28 @@ class Plan:
 def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest: int) -> Plan:
     """The plan for `recipe` on `device`, for rows of at most `longest` tokens.
 
-    `config` is the model's config.json. With `train.recompute: auto`, only so many layers are
-    recomputed in the backward as the longest row needs to fit.
+    `config` is the model's config.json. With `train.recompute: auto`, the fastest that fits.
     """
+    train = recipe.train
     dtype = compute_dtype(device, recipe.model.dtype)
     width = BYTES_PER_ELEMENT[dtype]
-    layers, hidden, mlp = (
-        int(config.get(name) or 0)
-        for name in ("num_hidden_layers", "hidden_size", "intermediate_size")
-    )
-    logits = int(config.get("vocab_size") or 0) * LOGIT_BYTES
+    layers = int(config.get("num_hidden_layers") or 0)
+    shape = read_shape(config)
+    if isinstance(shape, str):
+        activations = stock_activations(config, width)
+    else:
+        activations = engine_activations(shape, width)
     weights = _weight_bytes(config, recipe.model.quantization, width)
-    room = max(0, round(device.free_bytes * USABLE_SHARE) - weights)
-
-    def bytes_per_token(recomputed: int, lean: bool) -> int:
-        full, least = (
-            round((h * hidden + m * mlp) * width) for h, m in (LEAN if lean else FULL, INPUT)
-        )
-        working = full if recomputed else 0
-        return recomputed * least + (layers - recomputed) * full + working + logits
-
-    recomputed, lean = _memory_for_time(
-        recipe.train.recompute, layers, lambda *kept: longest * bytes_per_token(*kept) <= room
-    )
-    per_token = bytes_per_token(recomputed, lean)
+    fixed = weights + _trained_bytes(recipe, config)
+    fixed += round(BUFFERS * LARGE_BUFFER_BYTES) if device.kind == "cuda" else 0
+    room = max(0, _usable_bytes(device, train.memory_gb) - fixed)
+    most = train.pack_tokens or MOST_MICRO_BATCH_TOKENS[device.kind]
+    step = max(longest, min(most, train.batch_size * longest))
+    recomputed, lean = _memory_for_time(train, layers, activations, room, step, longest)
+    if isinstance(shape, str):
+        lean = 0  # a stock model's forward keeps what it keeps
+    per_token = activations.per_token(layers, recomputed, lean)
     fitting = room // max(1, per_token)
-    most = recipe.train.pack_tokens or MOST_MICRO_BATCH_TOKENS[device.kind]
     tokens = max(longest, min(most, fitting))
     unpacked = round(_linear_weights(config) * width)
     limit = "speed" if fitting >= most else "memory"
@@ -90,28 +91,53 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
         bytes_per_token=per_token,
         micro_batch_tokens=tokens,
         recompute_layers=recomputed,
-        lean=lean,
+        lean_layers=lean,
         keep_weights=device.kind == "cpu" and tokens * per_token + unpacked <= room,
-        offload=recipe.train.offload and device.kind == "cuda",
-        logit_tile_bytes=SMALL_TILE_BYTES if recomputed == layers else LARGE_TILE_BYTES,
+        offload=train.offload and device.kind == "cuda",
+        buffer_bytes=SMALL_BUFFER_BYTES if recomputed == layers else LARGE_BUFFER_BYTES,
         reason=f"{tokens:,} tokens at once, limited by {limit}"
         + (f"; {recomputed} of {layers} layers recomputed to fit" if recomputed else ""),
     )
 
 
+def _usable_bytes(device: Device, memory_gb: float | None) -> int:
+    """What may be taken: of free memory a share, of a given amount all but what torch wastes."""
+    if memory_gb is None:
+        return round(device.free_bytes * USABLE_SHARE)
+    return min(device.free_bytes, round(memory_gb * 1e9)) - SLACK_BYTES
+
+
 def _memory_for_time(
-    asked: str | int, layers: int, fits: Callable[[int, bool], bool]
-) -> tuple[int, bool]:
-    """How many layers are recomputed, and whether the others are lean: the fastest that fits."""
+    train: TrainPart, layers: int, activations: Activations, room: int, step: int, longest: int
+) -> tuple[int, int]:
+    """How many layers are recomputed, and how many of the others lean: the fastest that fits."""
+
+    def fits(recomputed: int, lean: int, tokens: int) -> bool:
+        return tokens * activations.per_token(layers, recomputed, lean) <= room
+
+    asked = train.recompute
     if asked != "auto":
-        fixed = {"none": (0, False), "lean": (0, True), "all": (layers, True)}
-        return fixed[asked] if isinstance(asked, str) else (min(asked, layers), True)
-    if fits(0, False):
-        return 0, False
-    for recomputed in range(layers):
-        if fits(recomputed, True):
-            return recomputed, True
-    return layers, True
+        fixed = {"none": (0, 0), "lean": (0, layers), "all": (layers, 0)}
+        recomputed = min(asked, layers) if isinstance(asked, int) else 0
+        return fixed[asked] if isinstance(asked, str) else (recomputed, layers - recomputed)
+    for worth in (WORTH_LEAN, WORTH_RECOMPUTING):
+        tokens = max(longest, min(worth, step))
+        for lean in range(layers + 1):
+            if fits(0, lean, tokens):
+                return 0, lean
+    for recomputed in range(1, layers):
+        if fits(recomputed, layers - recomputed, tokens):
+            return recomputed, layers - recomputed
+    return layers, 0
+
+
+def _trained_bytes(recipe: Recipe, config: Mapping[str, Any]) -> int:
+    """Adapters with all that training keeps of them."""
+    lora = recipe.lora
+    widths = _linear_widths(config)
+    names = ("q", "k", "v", "o") if lora.target_modules == "attention" else tuple(widths)
+    per_rank = sum(sum(widths[name]) for name in names)
+    return int(config.get("num_hidden_layers") or 0) * lora.r * per_rank * TRAINED_BYTES
 
 
 def _weight_bytes(config: Mapping[str, Any], quantization: str, width: int) -> int:
@@ -125,9 +151,17 @@ def _weight_bytes(config: Mapping[str, Any], quantization: str, width: int) -> i
 
 def _linear_weights(config: Mapping[str, Any]) -> int:
     """Weights of the linears of all layers."""
+    widths = _linear_widths(config)
+    return int(config.get("num_hidden_layers") or 0) * sum(a * b for a, b in widths.values())
+
+
+def _linear_widths(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Inputs and outputs of a layer's linears."""
     hidden, mlp = int(config.get("hidden_size") or 0), int(config.get("intermediate_size") or 0)
     heads = int(config.get("num_attention_heads") or 1)
     head_dim = int(config.get("head_dim") or hidden // heads)
-    kv_heads = int(config.get("num_key_value_heads") or heads)
-    attention = 2 * hidden * head_dim * (heads + kv_heads)
-    return int(config.get("num_hidden_layers") or 0) * (attention + 3 * hidden * mlp)
+    query, key = heads * head_dim, int(config.get("num_key_value_heads") or heads) * head_dim
+    return {
+        "q": (hidden, query), "k": (hidden, key), "v": (hidden, key), "o": (query, hidden),
+        "gate": (hidden, mlp), "up": (hidden, mlp), "down": (mlp, hidden),
+    }  # fmt: skip

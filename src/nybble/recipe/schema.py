@@ -157,6 +157,9 @@ class TrainPart(Part):
         description="layers computed again in the backward; lean: norms and SwiGLU of all; "
         "a number: so many layers, and lean the others; auto: as few as the memory allows",
     )
+    memory_gb: float | None = Field(
+        None, gt=0, description="memory that training may take, in GB; by default what is free"
+    )
     offload: bool = Field(
         False, description="inputs of recomputed layers wait in the host's memory (GPUs)"
     )

@@ -1,5 +1,6 @@
 """The engine's elementwise operations as Triton kernels: the functions of `nybble.engine.plain`."""
 
+from nybble.engine.kernels.copy import copy
 from nybble.engine.kernels.cross_entropy import cross_entropy_
 from nybble.engine.kernels.dequantize import dequantize
 from nybble.engine.kernels.dropout import add_dropped_, drop
@@ -10,6 +11,7 @@ from nybble.engine.kernels.swiglu import swiglu, swiglu_backward_
 __all__ = [
     "add_dropped_",
     "add_rms_norm",
+    "copy",
     "cross_entropy_",
     "dequantize",
     "drop",

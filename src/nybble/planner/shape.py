@@ -1,24 +1,10 @@
-"""The families that the engine computes itself, in one table, and the shape of a model of them."""
+"""The shape of a model that the engine computes itself, from its config.json alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Family:
-    """What sets a Llama-shaped family apart from Llama. Biases are read off the layers."""
-
-    qk_norm: bool = False
-    windows: bool = False
-
-
-FAMILIES = {
-    "llama": Family(),
-    "mistral": Family(windows=True),
-    "qwen2": Family(windows=True),
-    "qwen3": Family(qk_norm=True, windows=True),
-}
+from nybble.planner.architecture import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -26,12 +12,17 @@ class Shape:
     """Widths and counts of a model, from its config; `windows` has an entry for each layer."""
 
     hidden: int
+    mlp: int
     heads: int
     kv_heads: int
     head_dim: int
     eps: float
     qk_norm: bool
     windows: tuple[int | None, ...]
+
+    @property
+    def layers(self) -> int:
+        return len(self.windows)
 
     @property
     def query_width(self) -> int:
@@ -57,6 +48,7 @@ def read_shape(config: Mapping[str, Any]) -> Shape | str:
     layers, heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
     return Shape(
         hidden=int(config["hidden_size"]),
+        mlp=int(config["intermediate_size"]),
         heads=heads,
         kv_heads=int(config.get("num_key_value_heads") or heads),
         head_dim=int(config.get("head_dim") or config["hidden_size"] // heads),
