@@ -3,10 +3,12 @@
     python benchmarks/engine.py MODEL OUT.json [--peers SCRIPT] [--peer-path PATH] [--only price]
 
 MODEL is a random-weight Llama-3.2-3B of the true shape with a byte-level tokenizer, so a letter is
-a token. Three workloads: `price` (32 rows of about 101 tokens, the last 5 scored, r=32 on
+a token. Workloads: `price` (32 rows of about 101 tokens, the last 5 scored, r=32 on
 attention), `dense` (2 rows of 2,048, all scored, r=16 on all seven), `chat` (8 rows of log-normal
-length, mean about 560, 60% scored, r=16 on all seven). Every setting is a process of its own;
-memory is what torch reserved in it, from loading on. Tokens are real ones, no padding.
+length, mean about 560, 60% scored, r=16 on all seven), and for the least memory `single` (1 row of
+2,048, r=16 on all seven). Every setting is a process of its own; memory is what torch reserved in
+it, from loading on. Tokens are real ones, no padding; their rate is the mean number of a step by
+the median of its time, for all alike.
 
 SCRIPT times a peer: `SCRIPT --engine unsloth --shape price --ckpt 1 --model MODEL` prints a line
 RESULT and a JSON object with `tok_s`, `ms` and `peak_res_GB`; it runs with PATH as PYTHONPATH.
@@ -25,15 +27,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-ATTENTION_FLOP = {"price": 100, "dense": 2048, "chat": 900}
-STEPS = {"price": 50, "dense": 40, "chat": 110}
-TIMED = {"price": 25, "dense": 20, "chat": 40}
-FAST = {"price": ["train.recompute=lean"], "dense": ["train.recompute=lean"],
-        "chat": ["train.recompute=lean"]}  # fmt: skip
+ATTENTION_FLOP = {"price": 100, "dense": 2048, "chat": 900, "single": 2048}
+STEPS = {"price": 40, "dense": 40, "chat": 80, "single": 20}
+TIMED = {"price": 20, "dense": 20, "chat": 30, "single": 10}
+# No more memory than the fastest tuned peer takes.
+FAST = {
+    "price": ["train.memory_gb=11.9", "train.pack_tokens=3328"],
+    "dense": ["train.memory_gb=13.2", "train.pack_tokens=4096"],
+    "chat": ["train.memory_gb=40"],
+}
+# No more than the peer takes as it comes.
 TIGHT = {
     "price": ["train.recompute=all", "train.pack_tokens=2048"],
     "dense": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true"],
     "chat": ["train.recompute=all", "train.pack_tokens=4096"],
+    "single": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true"],
 }
 PEERS = {
     "as it comes": ({}, "1"),
@@ -47,8 +55,9 @@ def lengths(workload: str, steps: int) -> tuple[int, list[tuple[int, int]]]:
     if workload == "price":
         rows = [min(126, max(40, int(draw.gauss(101, 18)))) for _ in range(32 * steps)]
         return 32, [(n, 5) for n in rows]
-    if workload == "dense":
-        return 2, [(2048, 2047)] * (2 * steps)
+    if workload in ("dense", "single"):
+        rows_a_step = 2 if workload == "dense" else 1
+        return rows_a_step, [(2048, 2047)] * (rows_a_step * steps)
     rows = [min(2048, max(64, int(draw.lognormvariate(6.1, 0.7)))) for _ in range(8 * steps)]
     return 8, [(n, int(0.6 * n)) for n in rows]
 
@@ -93,11 +102,11 @@ def train(model: str, workload: str, overrides: list[str], scratch: Path) -> dic
     log = [entry for entry in map(json.loads, lines) if "step_seconds" in entry]
     timed = log[-TIMED[workload] :]
     tokens = sum(entry["tokens"] for entry in timed)
-    rate = tokens / sum(entry["step_seconds"] for entry in timed)
+    step_seconds = statistics.median(entry["step_seconds"] for entry in timed)
     scored = sum(entry["scored_tokens"] for entry in timed) / tokens
     return {
-        "tokens_per_second": round(rate),
-        "step_ms": round(1000 * statistics.median(e["step_seconds"] for e in timed), 1),
+        "tokens_per_second": round(tokens / len(timed) / step_seconds),
+        "step_ms": round(1000 * step_seconds, 1),
         "first_step_seconds": log[0]["step_seconds"],
         "reserved_gb": round(log[-1].get("peak_bytes", 0) / 1e9, 2),
         "flop_per_token": flop_per_token(model, workload, scored),
@@ -131,7 +140,7 @@ def peer(arguments: argparse.Namespace, workload: str, setting: str) -> dict[str
         return {"failed": (done.stdout + done.stderr)[-1500:]}
     said = json.loads(found[-1].removeprefix("RESULT "))
     return {
-        "tokens_per_second": said["tok_s"],
+        "tokens_per_second": round(said["tok_s"] * said["mean_ms"] / said["ms"]),
         "step_ms": said["ms"],
         "reserved_gb": said["peak_res_GB"],
     }
@@ -173,18 +182,22 @@ def main() -> None:
         arguments.out.write_text(json.dumps({"about": about, "records": records}, indent=1) + "\n")
 
     for workload in arguments.only:
-        for setting in PEERS if arguments.peers else ():
+        compared = arguments.peers and workload != "single"
+        for setting in PEERS if compared else ():
             found = peer(arguments, workload, setting)
             note(run=1, workload=workload, engine="unsloth", setting=setting, **found)
-        settings = {"fast": FAST[workload], "tight": TIGHT[workload]}
+        settings = {"tight": TIGHT[workload]}
+        if workload in FAST:
+            settings["fast"] = FAST[workload]
         with tempfile.TemporaryDirectory() as scratch:
             for run in range(1, arguments.repeats + 1):
                 for setting, overrides in settings.items():
                     found = train(arguments.model, workload, overrides, Path(scratch))
                     note(run=run, workload=workload, engine="nybble", setting=setting, **found)
-            overrides = [*FAST[workload], "lora.lora_dropout=0.1"]
-            found = train(arguments.model, workload, overrides, Path(scratch))
-            note(run=1, workload=workload, engine="nybble", setting="fast, dropout 0.1", **found)
+            if workload in FAST:
+                overrides = [*FAST[workload], "lora.lora_dropout=0.1"]
+                found = train(arguments.model, workload, overrides, Path(scratch))
+                note(run=1, workload=workload, engine="nybble", setting="dropout 0.1", **found)
 
 
 if __name__ == "__main__":

@@ -145,27 +145,17 @@ class Group:
 
         The adapters' gradients are added to their parameters'.
         """
-        d_x, inner = self.backward_apart(grad, x, keys)
-        return d_x if inner is None else d_x.addmm_(inner, self.a)
-
-    def backward_apart(
-        self, grad: Tensor, x: Tensor, keys: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """As `backward`, but where nothing is dropped the adapters' part is left to be added.
-
-        That part is the second of what comes back [tokens, R], times `a`.
-        """
         wide = self._through_weights(grad)
         d_x, d_xa = wide[:, : self.inputs], wide[:, self.inputs :]
         if not self.rank:
-            return d_x, None
+            return d_x
         self._add_gradients(grad, d_xa, x, keys)
         if not self.drops or keys is None:
-            return d_x, d_xa
+            return d_x.addmm_(d_xa, self.a)
         for adapter, span in self.adapters():
             outer = torch.mm(d_xa[:, self._ranks(span)], self.a[self._ranks(span)])
             self.ops.add_dropped_(d_x, outer, keys, adapter.module_number, adapter.p)
-        return d_x, None
+        return d_x
 
     def backward_end(self, grad: Tensor, x: Tensor, keys: Tensor | None) -> None:
         """Add the adapters' gradients alone, where nothing before this group is trained."""

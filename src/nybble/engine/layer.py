@@ -119,11 +119,10 @@ class Layer:
         if self.last and keys is not None:
             keys = keys.index_select(0, frame.scored_at)
         x_down = self._swiglu(made.gate_up, keys) if made.x_down is None else made.x_down
-        d_x, inner = self.down.backward_apart(grad, x_down, keys)
-        a = None if inner is None else self.down.a
-        self.ops.swiglu_backward_(made.gate_up, d_x, inner, a)
+        d_x = self.down.backward(grad, x_down, keys)
+        self.ops.swiglu_backward_(made.gate_up, d_x)
         made.x_down = None
-        del x_down, d_x, inner
+        del x_down, d_x
         x_gate_up = made.x_gate_up
         if x_gate_up is None:
             x_gate_up, _, _ = self._normed(self.gate_up, made.h2, None, self.norm2, keys)

@@ -81,15 +81,8 @@ def swiglu(gate_up: Tensor, out: Tensor) -> None:
     out.copy_(functional.silu(gate) * up)
 
 
-def swiglu_backward_(
-    gate_up: Tensor, grad: Tensor, inner: Tensor | None = None, a: Tensor | None = None
-) -> None:
-    """`gate_up` [tokens, 2 x width] becomes its own gradient, of the outputs' `grad` + inner a.
-
-    `inner` [tokens, r] and `a` [r, width] are the part that comes by an adapter; `grad` is used up.
-    """
-    if inner is not None and a is not None:
-        grad = grad.float() + inner.float() @ a.float()
+def swiglu_backward_(gate_up: Tensor, grad: Tensor) -> None:
+    """`gate_up` [tokens, 2 x width] becomes its own gradient, of the outputs' `grad`."""
     gate, up = gate_up.float().chunk(2, dim=-1)
     share = torch.sigmoid(gate)
     wide = grad.float()

@@ -35,15 +35,28 @@ class TrainResult:
     validation_loss: float | None
 
 
-@dataclass
 class Pending:
-    """A step whose numbers are still on the device."""
+    """A step whose loss and gradient norm are on their way from the device.
 
-    step: int
-    loss: Tensor
-    grad_norm: Tensor
-    batch: StepBatch
-    rate: float
+    They are waited for by an event of their own: a plain `float(loss)` would wait for the step
+    that was queued after it, too.
+    """
+
+    def __init__(
+        self, step: int, loss: Tensor, grad_norm: Tensor, batch: StepBatch, rate: float
+    ) -> None:
+        self.step, self.batch, self.rate = step, batch, rate
+        self._numbers = torch.stack([loss, grad_norm]).to("cpu", non_blocking=True)
+        self._arrived = torch.cuda.Event() if loss.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._arrived:
+            self._arrived.record()
+
+    def numbers(self) -> tuple[float, float]:
+        """Loss and gradient norm, as soon as they are there."""
+        if self._arrived:
+            self._arrived.synchronize()
+        loss, grad_norm = self._numbers.tolist()
+        return loss, grad_norm
 
 
 class Trainer:
@@ -126,7 +139,7 @@ class Trainer:
 
     def _settle(self, pending: Pending, log: MetricsLog) -> str:
         """Read a step's numbers, write them down, and give the note for the progress bar."""
-        loss, norm = float(pending.loss), float(pending.grad_norm)
+        loss, norm = pending.numbers()
         now = time.monotonic()
         seconds, self.settled = now - self.settled, now
         self.busy_seconds += seconds
