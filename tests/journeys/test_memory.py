@@ -58,7 +58,7 @@ def table(recipe: Recipe, config: dict) -> str:
     """The table of one recipe: everything follows from its fields and the configuration."""
     longest, count = recipe.data.max_length, adapter_parameters(recipe, config)
     plan = make_plan(recipe, config, CARD, longest)
-    assert plan.recompute
+    assert plan.recompute_layers == config["num_hidden_layers"]
     rows = {
         "download, 2 bytes a parameter": 2 * parameters(config),
         "base on the card: linears in NF4, embedding in 16 bits": plan.weight_bytes,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nybble.data.batches import make_step
+from nybble.data.packing import Layout
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.model.load import load_base
@@ -66,7 +67,7 @@ def test_an_evaluation_before_training_does_not_change_its_gradients(
 ) -> None:
     """On some CPUs bitsandbytes repacks weights at the first eval forward: no gradients then."""
     rows = stage.prepared.train[:4]
-    batch = make_step(rows, range(4), 4096, 0)
+    batch = make_step(list(rows), range(4), Layout(4096))
     step = TrainStep(mini_model, plan)
 
     def gradients() -> dict[str, torch.Tensor]:

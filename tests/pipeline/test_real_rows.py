@@ -26,7 +26,8 @@ def test_mbpp_on_the_bundled_model(shared: Path, tmp_path: Path) -> None:
                "data.validation=50", "data.test=100"]  # fmt: skip
     folder = nybble.run("mbpp-coder", tmp_path / "run", [*changes, "data.limit=250"])
     audit = json.loads((folder / "data" / "audit.json").read_text())
-    assert audit["rows"]["train"] + len(audit["dropped_rows"]) >= 100
+    # Most of the first 250 rows are in MBPP's official test split.
+    assert audit["rows"]["train"] + len(audit["dropped_rows"]) >= 50
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 

@@ -267,9 +267,9 @@ def test_a_run_goes_on_with_the_micro_batches_that_it_began_with(
     here = plan_here(stage)
     if here.device != "cpu":
         pytest.skip("on a GPU the free memory decides anew")
-    folder.write("plan.json", here.as_json() | {"micro_batch_tokens": 77, "recompute": True})
+    folder.write("plan.json", here.as_json() | {"micro_batch_tokens": 77, "lean_layers": 1})
     begun = plan_as_begun(stage, folder)
-    assert (begun.micro_batch_tokens, begun.recompute) == (77, True)
+    assert (begun.micro_batch_tokens, begun.lean_layers) == (77, 1)
     folder.write("plan.json", here.as_json() | {"micro_batch_tokens": 77, "device_name": "other"})
     assert plan_as_begun(stage, folder) == here
 

@@ -13,42 +13,14 @@ Backward, dy times that weight gives dx and, in its last columns, the gradient o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nybble.engine.linear import Adapter, Linear, Span, device_of, joined_bias, spans_of
 from nybble.engine.plain import write_beside
-from nybble.engine.quantized import Quantized, read_weight, shape_of
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """LoRA factors A [r, K] and B [N, r] in fp32, and the dropout of their input."""
-
-    a: nn.Parameter
-    b: nn.Parameter
-    scaling: float
-    p: float
-    module_number: int
-
-
-@dataclass(frozen=True)
-class Linear:
-    """One linear of a group; `adapter` is None where it has none."""
-
-    weight: Quantized | Tensor
-    bias: Tensor | None
-    adapter: Adapter | None
-
-
-@dataclass(frozen=True)
-class Span:
-    """Where a linear stands in its group: its outputs, and the columns of its adapter."""
-
-    rows: slice
-    columns: slice
+from nybble.engine.quantized import Quantized, shape_of
 
 
 class Scratch:
@@ -85,10 +57,10 @@ class Group:
         self.inputs, self.outputs = shapes[0][1], sum(rows for rows, _ in shapes)
         ranks = [linear.adapter.a.shape[0] if linear.adapter else 0 for linear in linears]
         self.rank = sum(ranks)
-        self.spans = _spans([rows for rows, _ in shapes], ranks, self.inputs)
-        device = _device_of(linears[0].weight)
+        self.spans = spans_of([rows for rows, _ in shapes], ranks, self.inputs)
+        device = device_of(linears[0].weight)
         self.a = torch.zeros(self.rank, self.inputs, dtype=dtype, device=device)
-        self.bias = _joined_bias(linears, shapes, dtype, device)
+        self.bias = joined_bias(linears, shapes, dtype, device)
         self.drops = any(linear.adapter and linear.adapter.p for linear in linears)
         width = self.inputs + self.rank
         whole = keep_weights or self.outputs * width * self.a.element_size() <= buffer_bytes
@@ -226,33 +198,6 @@ class Group:
         return adapter.b, adapter.scaling, span.columns.start - self.inputs
 
 
-def _spans(rows: list[int], ranks: list[int], inputs: int) -> list[Span]:
-    spans, row, column = [], 0, inputs
-    for height, rank in zip(rows, ranks, strict=True):
-        spans.append(Span(slice(row, row + height), slice(column, column + rank)))
-        row, column = row + height, column + rank
-    return spans
-
-
-def _joined_bias(
-    linears: Sequence[Linear],
-    shapes: list[tuple[int, int]],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor | None:
-    if all(linear.bias is None for linear in linears):
-        return None
-    parts = [
-        torch.zeros(rows, device=device) if linear.bias is None else linear.bias.data
-        for linear, (rows, _) in zip(linears, shapes, strict=True)
-    ]
-    return torch.cat([part.to(dtype) for part in parts])
-
-
-def _device_of(weight: Quantized | Tensor) -> torch.device:
-    return weight.packed.device if isinstance(weight, Quantized) else weight.device
-
-
 def _gradient(parameter: nn.Parameter) -> Tensor:
     assert parameter.grad is not None, "TrainStep makes the gradients before it computes"
     return parameter.grad
@@ -273,22 +218,3 @@ def _add_mm_(total: Tensor, a: Tensor, b: Tensor, scaling: float) -> None:
         torch.addmm(total, a, b, alpha=scaling, out_dtype=torch.float32, out=total)
     else:
         total.addmm_(a.float(), b.float(), alpha=scaling)
-
-
-def read_linear(module: Any, numbers: dict[nn.Module, int]) -> Linear:
-    """A module with PEFT's adapters, or a bare linear, as the engine sees it."""
-    base = getattr(module, "base_layer", module)
-    bias = getattr(base, "bias", None)
-    factors = getattr(module, "lora_A", None)
-    if not factors:
-        return Linear(read_weight(base), bias, None)
-    (name,) = factors.keys()
-    dropout = module.lora_dropout[name]
-    adapter = Adapter(
-        a=factors[name].weight,
-        b=module.lora_B[name].weight,
-        scaling=float(module.scaling[name]),
-        p=float(getattr(dropout, "p", 0.0)),
-        module_number=numbers[module],
-    )
-    return Linear(read_weight(base), bias, adapter)

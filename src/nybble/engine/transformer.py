@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from nybble.engine.attention import Rows, choose_attention
-from nybble.engine.group import Group, Linear, Scratch, read_linear
+from nybble.engine.group import Group, Scratch
 from nybble.engine.head import head_loss, tile_tokens
 from nybble.engine.layer import Activations, Frame, Layer
+from nybble.engine.linear import Linear, read_linear
 from nybble.engine.quantized import Quantized
 from nybble.engine.shelf import DeviceShelf, HostShelf, Shelf
 from nybble.planner.shape import Shape, read_shape
