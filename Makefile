@@ -38,7 +38,7 @@ check: install
 exhaustive: install
 	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness
 
-bench: install
+bench: install peers
 	@$(BIN)/python benchmarks/cpu_step.py
 	@$(BIN)/python benchmarks/data.py
 

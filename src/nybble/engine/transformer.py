@@ -113,12 +113,7 @@ class Transformer:
         del x, h, inverse
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
-            if kept:
-                made = kept.pop()
-            else:
-                made = layer.activations(shelf.take(), None, frame)
-                if self.settings.offload:  # a percent slower, where every megabyte counts
-                    made.x_qkv = made.x_gate_up = None
+            made = kept.pop() if kept else layer.activations(shelf.take(), None, frame)
             grad = layer.backward(grad, made, frame, through=number > 0)
             del made
 
