@@ -240,6 +240,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_prepare_the_same(folder, mini_folder):
     command = [sys.executable, "-c", PREPARE, str(mini_folder)]
     pipe = subprocess.PIPE

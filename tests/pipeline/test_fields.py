@@ -67,7 +67,7 @@ def test_a_training_field_changes_the_adapter(unchanged, tmp_path: Path, overrid
         ("evaluate.truth=fair_price", "tuned"),
         ("evaluate.floor=null", "references"),
         ("evaluate.green_within=1", "colours"),
-        ("evaluate.green_share=0.9", "colours"),
+        ("evaluate.green_share=0.4", "colours"),
         ("evaluate.orange_within=41", "colours"),
         ("evaluate.orange_share=0.21", "colours"),
     ],

@@ -60,7 +60,15 @@ def test_no_tools(tools):
 
 
 def test_tools_may_be_the_json_of_a_list():
-    assert read(USER, SAID, tools='[{"name": "weather"}]').tools == ({"name": "weather"},)
+    wrapped = {"type": "function", "function": {"name": "weather"}}
+    assert read(USER, SAID, tools='[{"name": "weather"}]').tools == (wrapped,)
+
+
+def test_bare_tools_are_wrapped_as_templates_read_them():
+    bare = {"name": "weather", "parameters": {"type": "object"}}
+    wrapped = {"type": "function", "function": bare}
+    for given in ([bare], [wrapped]):
+        assert read(USER, SAID, tools=given).tools == (wrapped,)
 
 
 @pytest.mark.parametrize(

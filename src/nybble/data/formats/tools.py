@@ -8,7 +8,10 @@ from nybble.runs.errors import InputError
 
 
 def tools_in(row: Row, where: str) -> tuple[dict[str, Any], ...]:
-    """The column `tools`: JSON schemas of functions, as a list or as the JSON of one."""
+    """The column `tools`: JSON schemas of functions, as a list or as the JSON of one.
+
+    A bare schema, with its name at the top, is wrapped as `{"type": "function", "function": ...}`.
+    """
     tools = row.get("tools")
     if isinstance(tools, str) and tools.strip():
         tools = _parsed(tools, f"{where}: 'tools'")
@@ -19,7 +22,13 @@ def tools_in(row: Row, where: str) -> tuple[dict[str, Any], ...]:
             f"{where}: 'tools' is not a list of functions.",
             'Write [{"name": "...", "description": "...", "parameters": {...}}].',
         )
-    return tuple(tools)
+    return tuple(_wrapped(tool) for tool in tools)
+
+
+def _wrapped(tool: dict[str, Any]) -> dict[str, Any]:
+    """As transformers' `get_json_schema` writes functions; some templates read nothing else."""
+    bare = "name" in tool and "function" not in tool
+    return {"type": "function", "function": tool} if bare else tool
 
 
 def tool_calls(calls: object, where: str) -> list[dict[str, Any]]:
