@@ -1,7 +1,14 @@
 """The engine against the stock model with PEFT's adapters and autograd, in fp32."""
 
 import pytest
+import torch
 
+from nybble.data.batches import make_step
+from nybble.data.packing import Layout
+from nybble.engine.dropout import token_keys
+from nybble.engine.inputs import Sizes, exact_sizes, fill_inputs, fixed_sizes, make_inputs
+from nybble.engine.step import TrainStep
+from nybble.engine.stock import StockPath
 from nybble.planner.architecture import ATTENTION
 from nybble.planner.architecture import FAMILIES as KNOWN
 
@@ -81,7 +88,7 @@ def test_the_rows_of_a_pack_do_not_see_each_other(
     model = stand_in(family, lora_dropout=0.1)
     packed = compute(model, random_rows)
     scored = [sum(row.scored[1:]) for row in random_rows]
-    loss, total = 0.0, {name: 0.0 for name in packed.gradients}
+    loss, total = 0.0, dict.fromkeys(packed.gradients, 0.0)
     for number, (row, count) in enumerate(zip(random_rows, scored, strict=True)):
         if not count:
             continue
@@ -95,13 +102,6 @@ def test_the_rows_of_a_pack_do_not_see_each_other(
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_evaluation_is_the_stock_model_s(stand_in, plan_of, random_rows, family: str) -> None:
-    import torch
-
-    from nybble.data.batches import make_step
-    from nybble.data.packing import Layout
-    from nybble.engine.step import TrainStep
-    from nybble.engine.stock import StockPath
-
     model = stand_in(family, lora_dropout=0.5)
     step = TrainStep(model, plan_of())
     batch = make_step(random_rows, range(6), Layout(4096))
@@ -116,14 +116,6 @@ def test_a_pack_filled_up_to_a_fixed_size_gives_the_same(
     stand_in, plan_of, random_rows, family: str, aligned: bool
 ) -> None:
     """What captured graphs are replayed on, computed as it is."""
-    import torch
-
-    from nybble.data.batches import make_step
-    from nybble.data.packing import Layout
-    from nybble.engine.dropout import token_keys
-    from nybble.engine.inputs import Sizes, exact_sizes, fill_inputs, fixed_sizes, make_inputs
-    from nybble.engine.step import TrainStep
-
     model = stand_in(family, lora_dropout=0.1)
     step = TrainStep(model, plan_of(), seed=5)
     pack = make_step(random_rows, range(6), Layout(256, sizes=(256,))).packs[0]

@@ -1,19 +1,24 @@
 """What the engine does not compute says why, and is trained on the stock path."""
 
+import re
 from typing import Any
 
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from nybble.data.batches import make_step
+from nybble.engine.step import TrainStep
+from nybble.planner.shape import read_shape
+
+from .conftest import not_zero
 
 pytestmark = pytest.mark.slow
 
 
 def step_on_the_stock_path(model: Any, plan: Any, rows: Any) -> str:
     """Train a step and a second one; why it ran on the stock path."""
-    import torch
-
-    from nybble.data.batches import make_step
-    from nybble.engine.step import TrainStep
-
     step = TrainStep(model, plan)
     assert step.why_stock is not None
     assert step.layout.padded
@@ -38,20 +43,17 @@ def step_on_the_stock_path(model: Any, plan: Any, rows: Any) -> str:
         ({"target_modules": ["q_proj", "embed_tokens"]}, "several adapters|embed|trained"),
         ({"bias": "all"}, r"bias is trained"),
         ({"lora_bias": True}, "biases"),
+        ({"alora_invocation_tokens": [1, 2]}, "variant of LoRA"),
     ],
     ids=["DoRA", "head saved", "norms saved", "head adapted", "embedding adapted", "biases",
-         "biases of B"],
+         "biases of B", "aLoRA"],
 )  # fmt: skip
 def test_what_peft_does_beyond_plain_lora(stand_in, plan_of, random_rows, lora, reason) -> None:
-    import re
-
     model = stand_in("qwen2", **lora)
     assert re.search(reason, step_on_the_stock_path(model, plan_of(), random_rows))
 
 
 def test_a_second_adapter(stand_in, plan_of, random_rows) -> None:
-    from peft import LoraConfig
-
     model = stand_in("qwen2")
     model.add_adapter("other", LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"]))
     model.set_adapter("default")
@@ -59,11 +61,6 @@ def test_a_second_adapter(stand_in, plan_of, random_rows) -> None:
 
 
 def test_another_family(plan_of, random_rows) -> None:
-    from peft import LoraConfig, get_peft_model
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    from .conftest import not_zero
-
     config = GPT2Config(
         vocab_size=190, n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1,
         eos_token_id=2, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0,
@@ -79,11 +76,10 @@ def test_another_family(plan_of, random_rows) -> None:
     ("change", "reason"),
     [
         ({"hidden_act": "gelu"}, "activation is gelu"),
+        ({"attention_dropout": 0.5}, "drops out a share of 0.5"),
         ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}, "rotary"),
     ],
 )
 def test_a_known_family_that_computes_otherwise(change, reason) -> None:
-    from nybble.planner.shape import read_shape
-
     config = {"model_type": "llama", "hidden_act": "silu"}
     assert reason in str(read_shape(config | change))

@@ -66,6 +66,17 @@ def test_what_it_was_trained_on(make_run) -> None:
     assert "torch 2.13.0" in text and "numpy" not in text
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("train.batch_size=4", "with 4 rows per step"),
+        ("train.batch_tokens=4096", "with at most 4,096 tokens per step"),
+    ],
+)
+def test_steps_are_told_in_the_unit_that_they_were_made_by(make_run, override, told) -> None:
+    assert told in card(make_run(override))
+
+
 def test_a_run_that_was_not_judged_says_so_and_has_no_number(make_run) -> None:
     folder = make_run()
     folder.comparison.unlink()

@@ -79,11 +79,17 @@ def test_prices_are_judged_against_the_exact_ones(run, stand_in_rows, name):
 
 
 def test_llama_kaggle_saves_after_each_epoch():
+    from nybble.data.batches import StepLoader
+    from nybble.data.packing import Layout
+    from nybble.data.render import TokenRow
     from nybble.training.optimizer import steps_of, total_steps
 
     recipe = load_recipe("llama-kaggle")
     taken = int(recipe.data.validation) + int(recipe.data.test)
     rows = len(load_rows(recipe.data.train, "main", None)) - taken
-    total = total_steps(recipe.train, rows)
+    one = TokenRow(1, [1, 2], [True, True], (1,))
+    total = total_steps(
+        recipe.train, StepLoader([one] * rows, recipe.train.batch_size, 0, Layout(64))
+    )
     assert (rows, total) == (100, 39)
     assert steps_of(recipe.train.save_steps, total) * 3 == total

@@ -34,6 +34,28 @@ def change_config(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def test_a_cpu_only_bitsandbytes_on_a_gpu_machine(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr("bitsandbytes.cextension.lib", SimpleNamespace(compiled_with_cuda=False))
+    plan = SimpleNamespace(device="cuda", compute_dtype="bfloat16", recompute_layers=0)
+    with pytest.raises(InputError, match="CPU-only") as told:
+        load_base(folder, ModelPart(base=str(folder)), plan)
+    assert "bitsandbytes" in told.value.fix
+
+
+def test_four_bits_on_a_cpu_where_blocks_span_rows(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=96, intermediate_size=128, num_hidden_layers=1,
+        num_attention_heads=4, num_key_value_heads=4,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    plan = SimpleNamespace(device="cpu", compute_dtype="float32", recompute_layers=0)
+    with pytest.raises(InputError, match="96 inputs, no multiple of 64"):
+        load_base(tmp_path, ModelPart(base=str(tmp_path)), plan)
+    load_base(tmp_path, ModelPart(base=str(tmp_path), quantization="none"), plan)
+
+
 def test_weights_that_are_not_there_are_not_made_up(folder: Path) -> None:
     path = folder / "model.safetensors"
     tensors = load_file(path)

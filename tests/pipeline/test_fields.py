@@ -44,6 +44,7 @@ def test_the_same_recipe_gives_the_same_bytes(unchanged: bytes, tmp_path: Path) 
         "lora.variant=rslora",
         "train.max_steps=2",
         "train.batch_size=5",
+        "train.batch_tokens=500",
         "train.learning_rate=1e-3",
         "train.lr_scheduler_type=constant_with_warmup",
         "train.warmup_steps=2",

@@ -52,6 +52,7 @@ FIELDS = {
     "train.num_train_epochs": (1.0, 0.5, "0"),
     "train.max_steps": (-1, 1, "0"),
     "train.batch_size": (32, 1, "0"),
+    "train.batch_tokens": (None, 4096, "0"),
     "train.learning_rate": (2e-4, 0.5, "1"),
     "train.lr_scheduler_type": ("linear", "cosine", "sine"),
     "train.warmup_steps": (0.03, 100.0, "-1"),

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from nybble.data.batches import StepLoader, make_step
+from nybble.data.packing import Layout
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.pipeline.train import load_model
@@ -27,8 +29,10 @@ def trainer(stage, plan, path: Path, part: TrainPart = PART, fingerprint: str = 
     return Trainer(
         model=model,
         train_step=TrainStep(model, plan, 1),
-        loader=StepLoader(stage.prepared.train[:16], part.batch_size, 1, 4096, 0),
-        validation=[make_step(stage.prepared.validation[:8], range(8), 4096, 0)],
+        loader=StepLoader(
+            stage.prepared.train[:16], part.batch_size, 1, Layout(4096), part.batch_tokens
+        ),
+        validation=[make_step(stage.prepared.validation[:8], range(8), Layout(4096))],
         part=part,
         folder=RunFolder(path),
         fingerprint=fingerprint,
@@ -113,8 +117,14 @@ def test_a_broken_checkpoint_is_named(stage, plan, tmp_path) -> None:
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_adapters(stage, plan, tmp_path) -> None:
     run = trainer(stage, plan, tmp_path)
     before = tensors(run)
-    poisoned = run.train_step.loss_sum
-    run.train_step.loss_sum = lambda batch: poisoned(batch) * float("nan")
+    path = run.train_step.path
+    sane = path.train
+
+    def poisoned(pack, step, scale, loss) -> None:
+        sane(pack, step, scale * float("nan"), loss)
+        loss.mul_(float("nan"))
+
+    path.train = poisoned
     with pytest.raises(NybbleError, match="step 1 is not finite"):
         run.run()
     after = tensors(run)
@@ -126,9 +136,40 @@ def test_the_seed_of_the_loader_changes_the_order(stage) -> None:
     rows = stage.prepared.train[:16]
     orders = [
         [
-            b.micro_batches[0].row_numbers.tolist()
-            for b in StepLoader(rows, 4, seed, 4096, 0).steps(0, 4)
+            b.packs[0].row_numbers.tolist()
+            for b in StepLoader(rows, 4, seed, Layout(4096)).steps(0, 4)
         ]
         for seed in (1, 2)
     ]
     assert orders[0] != orders[1]
+
+
+def test_padding_is_told_for_each_step_and_in_all(stage, plan, tmp_path) -> None:
+    run = trainer(stage, plan, tmp_path)
+    run.loader = replace(run.loader, layout=Layout(4096, (512, 1024, 4096)))
+    result = run.run()
+    batches = list(run.loader.steps(0, 6))
+    lines = [line for line in read_json_lines(tmp_path / "metrics.jsonl") if "loss" in line]
+    assert [line["padded_tokens"] for line in lines] == [b.padded_tokens for b in batches]
+    padded, computed = (
+        sum(b.padded_tokens for b in batches),
+        sum(b.computed_tokens for b in batches),
+    )
+    assert result.padded_share == padded / computed > 0
+
+
+def test_steps_of_so_many_tokens_are_resumed_to_the_same_bits(stage, plan, tmp_path) -> None:
+    part = PART.model_copy(
+        update={"batch_tokens": 150, "max_steps": -1, "num_train_epochs": 2, "save_steps": 2}
+    )
+    whole = trainer(stage, plan, tmp_path / "a", part)
+    result = whole.run()
+    assert result.steps == whole.loader.steps_in(2) > 4
+    assert result.tokens == 2 * sum(len(row.input_ids) for row in stage.prepared.train[:16])
+    lines = read_json_lines(tmp_path / "a" / "metrics.jsonl")
+    assert max(line["tokens"] for line in lines if "loss" in line) <= 150
+    saved = max((tmp_path / "a" / "checkpoints").iterdir(), key=lambda p: p.stat().st_mtime)
+    resumed = trainer(stage, plan, tmp_path / "b", part)
+    resumed.run(saved)
+    a, b = tensors(whole), tensors(resumed)
+    assert all(torch.equal(a[name], b[name]) for name in a)

@@ -2,6 +2,9 @@ import pytest
 import torch
 from transformers import get_scheduler
 
+from nybble.data.batches import StepLoader
+from nybble.data.packing import Layout
+from nybble.data.render import TokenRow
 from nybble.recipe.schema import TrainPart
 from nybble.training.optimizer import learning_rate, make_optimizer, steps_of, total_steps
 
@@ -42,13 +45,15 @@ def test_a_warm_up_longer_than_the_training_never_reaches_the_peak_twice() -> No
         (1, -1, 100, 32, 4),
         (3, -1, 100, 32, 12),
         (0.5, -1, 100, 10, 5),
+        (2.1, -1, 100, 10, 21),
         (3, 7, 100, 32, 7),
         (1, -1, 1, 8, 1),
     ],
 )
 def test_total_steps(epochs, max_steps, rows, batch, expected) -> None:
     part = TrainPart(num_train_epochs=epochs, max_steps=max_steps, batch_size=batch)
-    assert total_steps(part, rows) == expected
+    loader = StepLoader([TokenRow(1, [1, 2], [True, True], (1,))] * rows, batch, 0, Layout(64))
+    assert total_steps(part, loader) == expected
 
 
 def test_adamw_is_fused_and_its_moments_are_fp32() -> None:

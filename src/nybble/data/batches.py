@@ -10,15 +10,17 @@ last token.
 """
 
 import math
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nybble.data.order import by_rows, by_tokens, shuffled
 from nybble.data.packing import Layout, group_rows
 from nybble.data.render import TokenRow
+from nybble.data.sizes import fit_sizes
+from nybble.data.store import TokenStore
 
 Ids = NDArray[np.int64]
 
@@ -30,7 +32,7 @@ class Pack:
     `input_ids`, `positions` and `row_numbers` [tokens]: each token's id, place in its row, and its
     row's place in the training set, for dropout draws that do not depend on the packing.
     `row_starts` [rows + 1]. `scored_at` [scored]: the places whose logits predict `targets`.
-    `size`: the tokens that it is computed as, where sizes are fixed.
+    `size`: the tokens that it is computed as, with what is padded.
     """
 
     input_ids: Ids
@@ -71,6 +73,16 @@ class StepBatch:
     packs: list[Pack]
     scored_tokens: int
     tokens: int
+
+    @property
+    def computed_tokens(self) -> int:
+        """Tokens that packs are computed as; an engine may find a way to compute fewer."""
+        return sum(pack.size for pack in self.packs)
+
+    @property
+    def padded_tokens(self) -> int:
+        """Those of them that are padding."""
+        return self.computed_tokens - sum(len(pack.input_ids) for pack in self.packs)
 
 
 def scored_count(row: TokenRow) -> int:
@@ -145,27 +157,65 @@ def padded(pack: Pack) -> MicroBatch:
 class StepLoader:
     """Training rows as optimiser steps, in an order that is a function of the seed and the epoch.
 
-    Nothing is remembered between steps, so step `n` is the same after a resume.
+    A step has `batch_size` rows, or, where `batch_tokens` is given, as many as fill these. Nothing
+    that matters is remembered between steps, so step `n` is the same after a resume.
     """
 
     rows: Sequence[TokenRow]
     batch_size: int
     seed: int
     layout: Layout
+    batch_tokens: int | None = None
+    _counts: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
+    def row_numbers(self, epoch: int) -> list[list[int]]:
+        """The rows of each step of an epoch: every row once."""
+        order = shuffled(len(self.rows), self.seed, epoch)
+        if self.batch_tokens is None:
+            return by_rows(order, self.batch_size)
+        return by_tokens(order, row_lengths(self.rows), self.batch_tokens)
+
+    def steps_of_epoch(self, epoch: int) -> int:
+        """With `batch_tokens` it differs a little from epoch to epoch."""
+        if self.batch_tokens is None:
+            return math.ceil(len(self.rows) / self.batch_size)
+        if epoch not in self._counts:
+            self._counts[epoch] = len(self.row_numbers(epoch))
+        return self._counts[epoch]
+
+    def steps_in(self, epochs: float) -> int:
+        """Steps of the first `epochs` epochs; a part of an epoch is rounded up to whole steps."""
+        whole = math.floor(epochs)
+        steps = sum(self.steps_of_epoch(epoch) for epoch in range(whole))
+        if epochs > whole:
+            # Rounded, since 2.1 - 2 is a little more than 0.1.
+            steps += math.ceil(round((epochs - whole) * self.steps_of_epoch(whole), 6))
+        return steps
 
     def steps(self, start: int, stop: int) -> Iterator[StepBatch]:
         """Steps `start` to `stop`, counted from 0; the last of an epoch may hold fewer rows."""
-        order: list[int] = []
-        shuffled = -1
-        for step in range(start, stop):
-            epoch, place = divmod(step, self.steps_per_epoch)
-            if epoch != shuffled:
-                order = list(range(len(self.rows)))
-                random.Random(f"epoch {epoch} of {self.seed}").shuffle(order)
-                shuffled = epoch
-            chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
-            yield make_step([self.rows[i] for i in chosen], chosen, self.layout)
+        first = epoch = 0
+        while first < stop and self.rows:
+            after = first + self.steps_of_epoch(epoch)
+            if after > start:
+                numbers = self.row_numbers(epoch)
+                for chosen in numbers[max(0, start - first) : stop - first]:
+                    yield make_step([self.rows[i] for i in chosen], chosen, self.layout)
+            first, epoch = after, epoch + 1
+
+    def fitted(self, steps: int = 48) -> "StepLoader":
+        """The loader with pack sizes fitted to its first steps, where packs have fixed sizes."""
+        if not self.layout.sizes:
+            return self
+        first = self.row_numbers(0)[:steps]
+        used = [[_used_tokens(self.rows[i]) for i in chosen] for chosen in first]
+        # A row's last token predicts nothing.
+        longest = max(row_lengths(self.rows)) - 1
+        return replace(self, layout=fit_sizes(self.layout, used, longest))
+
+
+def row_lengths(rows: Sequence[TokenRow]) -> list[int]:
+    """Tokens of each row; no row is read where a store knows them."""
+    if isinstance(rows, TokenStore):
+        return [int(length) for length in rows.lengths]
+    return [len(row.input_ids) for row in rows]

@@ -51,6 +51,8 @@ def _by_length(order: list[int], lengths: Sequence[int], layout: Layout) -> list
         else:
             groups.append([i])
             filled = lengths[i]
+    if layout.padded:
+        return [Group(rows, len(rows) * lengths[rows[0]]) for rows in groups]
     return [Group(rows, sum(lengths[i] for i in rows)) for rows in groups]
 
 

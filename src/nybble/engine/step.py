@@ -13,13 +13,11 @@ from torch import Tensor, nn
 
 from nybble.data.batches import Pack, StepBatch
 from nybble.data.packing import Layout
+from nybble.data.sizes import halved_sizes
 from nybble.engine.fast import FastPath
 from nybble.engine.stock import StockPath
 from nybble.engine.transformer import Settings, Unsupported
 from nybble.planner.plan import Plan
-
-# Tokens that packs are rounded up to where they are replayed from captured graphs.
-PACK_STEP = 256
 
 
 class Path(Protocol):
@@ -91,10 +89,13 @@ class TrainStep:
 
 
 def layout_of(plan: Plan, packed: bool) -> Layout:
-    """How the loader groups rows for the engine, or padded for a stock model."""
+    """How the loader groups rows for the engine, or padded for a stock model.
+
+    On a GPU packs are replayed from captured graphs of few sizes; a loader fits them to its rows.
+    """
     if not packed:
         return Layout(plan.micro_batch_tokens, padded=True)
     if plan.device != "cuda":
         return Layout(plan.micro_batch_tokens)
-    most = -(-plan.micro_batch_tokens // PACK_STEP) * PACK_STEP
-    return Layout(most, sizes=tuple(range(PACK_STEP, most + 1, PACK_STEP)))
+    sizes = halved_sizes(plan.micro_batch_tokens)
+    return Layout(sizes[-1], sizes)

@@ -199,6 +199,8 @@ def _check_plain(module: Any) -> None:
         raise Unsupported("it has several adapters, or merged ones")
     if any(getattr(module, "use_dora", {}).values()):
         raise Unsupported("its adapters are DoRA")
+    if getattr(module, "lora_variant", None):
+        raise Unsupported("its adapters are a variant of LoRA")
     if module.lora_B[names[0]].bias is not None or len(module.lora_embedding_A):
         raise Unsupported("its adapters have biases or an embedding")
 

@@ -14,6 +14,7 @@ from nybble.evaluation import verdict
 from nybble.export.snippet import Source, decoder, loading_snippet
 from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
+from nybble.recipe.schema import TrainPart
 from nybble.report.terminal import TITLES, interval_text
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
@@ -87,6 +88,12 @@ def _front_matter(recipe: Recipe, merged: bool) -> str:
     return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---"
 
 
+def _per_step(train: TrainPart) -> str:
+    if train.batch_tokens is None:
+        return f"{train.batch_size} rows"
+    return f"at most {train.batch_tokens:,} tokens"
+
+
 def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
     lora, train = recipe.lora, recipe.train
     kept = "in NF4 (4 bits)" if recipe.model.quantization == "nf4" else "unquantised"
@@ -95,7 +102,7 @@ def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
     text = (
         f"LoRA adapters (r = {lora.r}, lora_alpha = {lora.lora_alpha:g}, {escaped(lora.variant)}, "
         f"on {escaped(targets)}) for {escaped(public.model.base)}, kept {kept} in training, with "
-        f"{train.batch_size} rows per step at a learning rate of {train.learning_rate:g}."
+        f"{_per_step(train)} per step at a learning rate of {train.learning_rate:g}."
     )
     if (folder.path / "data" / "audit.json").is_file():
         audit = folder.read("data/audit.json")

@@ -16,6 +16,7 @@ from nybble.model.device import current_device
 from nybble.model.finding import Finding
 from nybble.planner.device import Device
 from nybble.planner.precision import compute_dtype
+from nybble.runs.errors import InputError
 
 CUDA_TORCH = "Install a CUDA build of torch: https://pytorch.org/get-started/locally says how."
 BITSANDBYTES_AGAIN = "Run: pip install --force-reinstall --no-deps bitsandbytes"
@@ -114,14 +115,24 @@ def bitsandbytes_finding(device: str, has_cuda: bool, failure: str) -> Finding:
     return Finding("4-bit", "ok", f"bitsandbytes quantises to NF4 on the {device} ({library})")
 
 
+def refuse_unfit_bitsandbytes(device: str) -> None:
+    """Raise what `doctor` would say, before 4-bit weights are loaded on `device`."""
+    finding = bitsandbytes_finding(device, _has_cuda(), "")
+    if finding.status == "error":
+        raise InputError(f"{finding.found[0].upper()}{finding.found[1:]}.", finding.fix)
+
+
 def _bitsandbytes(device: str) -> tuple[str, bool, str]:
     """`device`, whether the native library is for CUDA, and how quantising there failed."""
-    failure = _failure(lambda: _quantise(device))
+    return device, _has_cuda(), _failure(lambda: _quantise(device))
+
+
+def _has_cuda() -> bool:
     try:
         from bitsandbytes.cextension import lib
     except Exception:
-        return device, False, failure
-    return device, bool(lib.compiled_with_cuda), failure
+        return False
+    return bool(lib.compiled_with_cuda)
 
 
 def _quantise(device: str) -> None:

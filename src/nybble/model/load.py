@@ -8,6 +8,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from nybble.model.gpu_check import refuse_unfit_bitsandbytes
 from nybble.planner.plan import Plan
 from nybble.recipe.schema import ModelPart
 from nybble.runs.errors import InputError
@@ -28,10 +29,23 @@ def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
         if hasattr(module, "compute_type_is_set"):  # bitsandbytes' Linear4bit
             module.compute_dtype, module.compute_type_is_set = dtype, True
             keep_weights_trainable_on_cpu(module)
+            if plan.device == "cpu":
+                _check_blocks(module, part)
     if plan.recompute_layers:
         model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
     model.config.use_cache = False
     return model
+
+
+def _check_blocks(linear: Any, part: ModelPart) -> None:
+    """Refuse what bitsandbytes 0.50 dequantises wrongly on CPUs: blocks that span two rows."""
+    blocksize = linear.weight.quant_state.blocksize
+    if linear.in_features % blocksize:
+        raise InputError(
+            f"{part.base}: a linear of {linear.in_features} inputs, no multiple of {blocksize}, "
+            "comes out wrong in 4 bits on a CPU.",
+            "Say model.quantization=none, or train it on a GPU.",
+        )
 
 
 def keep_weights_trainable_on_cpu(linear: Any) -> None:
@@ -53,6 +67,8 @@ def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dty
             "Take the original model, or one quantised by bitsandbytes (names end in -bnb-4bit).",
         )
     options: dict[str, Any] = {}  # even a None here would hide the config's own quantisation
+    if stored or part.quantization == "nf4":
+        refuse_unfit_bitsandbytes(plan.device)
     if part.quantization == "nf4" and not stored:
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,

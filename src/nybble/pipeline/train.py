@@ -59,7 +59,8 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
             batch_size=recipe.train.batch_size,
             seed=recipe.train.seed,
             layout=train_step.layout,
-        ),
+            batch_tokens=recipe.train.batch_tokens,
+        ).fitted(),
         validation=validation_steps(stage, train_step.layout),
         part=recipe.train,
         folder=folder,
@@ -74,7 +75,8 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
     loss = (
         "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"
     )
-    print(f"trained    {result.steps:,} steps in {result.seconds:.0f} s{loss}")
+    print(f"trained    {result.steps:,} steps in {result.seconds:.0f} s{loss}; "
+          f"{result.padded_share:.1%} of the tokens computed were padding")  # fmt: skip
     return Trained(model, plan, result)
 
 

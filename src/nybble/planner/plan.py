@@ -74,7 +74,7 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     fixed += round(BUFFERS * LARGE_BUFFER_BYTES) if device.kind == "cuda" else 0
     room = max(0, _usable_bytes(device, train.memory_gb) - fixed)
     most = train.pack_tokens or MOST_MICRO_BATCH_TOKENS[device.kind]
-    step = max(longest, min(most, train.batch_size * longest))
+    step = max(longest, min(most, train.batch_tokens or train.batch_size * longest))
     recomputed, lean = _memory_for_time(train, layers, activations, room, step, longest)
     if isinstance(shape, str):
         lean = 0  # a stock model's forward keeps what it keeps

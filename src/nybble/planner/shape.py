@@ -41,6 +41,8 @@ def read_shape(config: Mapping[str, Any]) -> Shape | str:
         return f"{name} is not one of {', '.join(FAMILIES)}"
     if config.get("hidden_act") != "silu":
         return f"its activation is {config.get('hidden_act')}, not silu"
+    if config.get("attention_dropout"):
+        return f"its attention drops out a share of {config['attention_dropout']}"
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     kind = rope.get("rope_type", "default")
     if kind not in ("default", "llama3", "linear", "yarn"):

@@ -142,6 +142,9 @@ class TrainPart(Part):
     num_train_epochs: float = Field(1.0, gt=0, description="passes over the training rows")
     max_steps: int = Field(-1, ge=-1, description="stop after so many steps; -1: run all epochs")
     batch_size: int = Field(32, ge=1, description="rows per optimiser step")
+    batch_tokens: int | None = Field(
+        None, ge=1, description="tokens per optimiser step, instead of batch_size rows"
+    )
     learning_rate: float = Field(2e-4, gt=0, lt=1, description="of AdamW, after the warm-up")
     lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = Field(
         "linear", description="after the warm-up; linear and cosine fall to 0"

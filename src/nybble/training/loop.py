@@ -26,13 +26,17 @@ from nybble.training.progress import watch
 
 @dataclass(frozen=True)
 class TrainResult:
-    """`validation_loss` is None where there are no validation rows."""
+    """`validation_loss` is None where there are no validation rows.
+
+    `padded_share`: of the tokens computed, those that were padding.
+    """
 
     steps: int
     seconds: float
     tokens: int
     train_loss: float
     validation_loss: float | None
+    padded_share: float
 
 
 class Pending:
@@ -83,13 +87,13 @@ class Trainer:
         self.base = base
         self.parameters = list(trainable_parameters(model).values())
         self.optimizer = make_optimizer(self.parameters, part)
-        self.total = total_steps(part, len(loader.rows))
+        self.total = total_steps(part, loader)
         self.scaler = torch.amp.GradScaler(
             train_step.device, enabled=train_step.dtype == torch.float16
         )
         self.settled = time.monotonic()
         self.busy_seconds = 0.0
-        self.tokens = 0
+        self.tokens = self.computed_tokens = self.padded_tokens = 0
         self.train_loss = float("nan")
 
     def run(self, checkpoint: Path | None = None) -> TrainResult:
@@ -120,7 +124,10 @@ class Trainer:
                 if at_save:
                     self._save(done)
         seconds = time.monotonic() - began
-        return TrainResult(self.total, seconds, self.tokens, self.train_loss, validation_loss)
+        padded = self.padded_tokens / max(1, self.computed_tokens)
+        return TrainResult(
+            self.total, seconds, self.tokens, self.train_loss, validation_loss, padded
+        )
 
     def _launch(self, step: int, batch: StepBatch) -> Pending:
         """Queue forward, backward, clipping and AdamW; a gradient that is not finite is skipped."""
@@ -144,6 +151,8 @@ class Trainer:
         seconds, self.settled = now - self.settled, now
         self.busy_seconds += seconds
         self.tokens += pending.batch.tokens
+        self.computed_tokens += pending.batch.computed_tokens
+        self.padded_tokens += pending.batch.padded_tokens
         self.train_loss = loss
         values = {
             "step": pending.step,
@@ -152,6 +161,7 @@ class Trainer:
             "grad_norm": norm,
             "tokens": pending.batch.tokens,
             "scored_tokens": pending.batch.scored_tokens,
+            "padded_tokens": pending.batch.padded_tokens,
             "step_seconds": round(seconds, 4),
         }
         if self.train_step.device == "cuda":

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from nybble.data.batches import StepLoader
 from nybble.recipe.schema import TrainPart
 
 
@@ -21,11 +22,11 @@ def steps_of(value: float, total_steps: int) -> int:
     return math.ceil(value * total_steps) if value < 1 else round(value)
 
 
-def total_steps(part: TrainPart, rows: int) -> int:
-    """Optimiser steps of the whole training on `rows` rows."""
+def total_steps(part: TrainPart, loader: StepLoader) -> int:
+    """Optimiser steps of the whole training."""
     if part.max_steps > 0:
         return part.max_steps
-    return max(1, math.ceil(part.num_train_epochs * math.ceil(rows / part.batch_size)))
+    return max(1, loader.steps_in(part.num_train_epochs))
 
 
 def learning_rate(step: int, total: int, part: TrainPart) -> float:
