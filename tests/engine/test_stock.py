@@ -43,14 +43,18 @@ def step_on_the_stock_path(model: Any, plan: Any, rows: Any) -> str:
         ({"target_modules": ["q_proj", "embed_tokens"]}, "several adapters|embed|trained"),
         ({"bias": "all"}, r"bias is trained"),
         ({"lora_bias": True}, "biases"),
-        ({"alora_invocation_tokens": [1, 2]}, "variant of LoRA"),
     ],
     ids=["DoRA", "head saved", "norms saved", "head adapted", "embedding adapted", "biases",
-         "biases of B", "aLoRA"],
+         "biases of B"],
 )  # fmt: skip
 def test_what_peft_does_beyond_plain_lora(stand_in, plan_of, random_rows, lora, reason) -> None:
     model = stand_in("qwen2", **lora)
     assert re.search(reason, step_on_the_stock_path(model, plan_of(), random_rows))
+
+
+def test_adapters_that_wait_for_tokens_to_invoke_them(stand_in, plan_of) -> None:
+    model = stand_in("qwen2", alora_invocation_tokens=[1, 2])
+    assert TrainStep(model, plan_of()).why_stock == "its adapters are a variant of LoRA"
 
 
 def test_a_second_adapter(stand_in, plan_of, random_rows) -> None:
