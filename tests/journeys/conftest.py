@@ -27,7 +27,7 @@ JOURNEYS = {
 }
 SMALL = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "head_dim": 8,
+    "num_key_value_heads": 2, "head_dim": 16,
 }  # fmt: skip
 
 
