@@ -30,19 +30,26 @@ from typing import Any
 ATTENTION_FLOP = {"price": 100, "dense": 2048, "chat": 900, "single": 2048}
 STEPS = {"price": 40, "dense": 40, "chat": 80, "single": 20}
 TIMED = {"price": 20, "dense": 20, "chat": 30, "single": 10}
-# No more memory than the fastest tuned peer takes.
-FAST = {
-    "price": ["train.memory_gb=11.9", "train.pack_tokens=3328"],
-    "dense": ["train.memory_gb=13.2", "train.pack_tokens=4096"],
-    "chat": ["train.memory_gb=40"],
-}
-# No more than the peer takes as it comes.
-TIGHT = {
-    "price": ["train.recompute=all", "train.pack_tokens=2048"],
-    "dense": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true"],
-    "chat": ["train.recompute=all", "train.pack_tokens=4096"],
-    "single": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true"],
-}
+# `fast`: no more memory than the fastest tuned peer takes; `tight`: than the peer as it comes.
+SETTINGS = {
+    "price": {
+        "tight": ["train.recompute=23", "train.offload=true", "train.pack_tokens=3328"],
+        "fast": ["train.memory_gb=11.9", "train.pack_tokens=3328"],
+    },
+    "dense": {
+        "tight": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true"],
+        "fast": ["train.memory_gb=13.2", "train.pack_tokens=4096"],
+    },
+    "chat": {
+        "tight": ["train.recompute=all", "train.pack_tokens=4096"],
+        "fast": ["train.memory_gb=40"],
+    },
+    "single": {
+        "tight": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true"],
+        "host": ["train.recompute=all", "train.pack_tokens=2048", "train.offload=true",
+                 "train.host_vocabulary=true"],
+    },
+}  # fmt: skip
 PEERS = {
     "as it comes": ({}, "1"),
     "tuned": ({"UNSLOTH_PADDING_CHOICE": "padded", "UNSLOTH_BLOCK_CUDAGRAPHS": "1"}, "0"),
@@ -142,6 +149,7 @@ def peer(arguments: argparse.Namespace, workload: str, setting: str) -> dict[str
     return {
         "tokens_per_second": round(said["tok_s"] * said["mean_ms"] / said["ms"]),
         "step_ms": said["ms"],
+        "tokens_per_second_by_mean": said["tok_s"],
         "reserved_gb": said["peak_res_GB"],
     }
 
@@ -167,6 +175,7 @@ def main() -> None:
     parser.add_argument("--peer-path")
     parser.add_argument("--only", nargs="*", default=list(STEPS))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--peer-repeats", type=int, default=1)
     arguments = parser.parse_args()
     ceiling = gemm_ceiling()
     about = {"date": time.strftime("%Y-%m-%d"), "gemm_ceiling_tflops": round(ceiling / 1e12, 1)}
@@ -183,19 +192,18 @@ def main() -> None:
 
     for workload in arguments.only:
         compared = arguments.peers and workload != "single"
-        for setting in PEERS if compared else ():
-            found = peer(arguments, workload, setting)
-            note(run=1, workload=workload, engine="unsloth", setting=setting, **found)
-        settings = {"tight": TIGHT[workload]}
-        if workload in FAST:
-            settings["fast"] = FAST[workload]
+        for run in range(1, arguments.peer_repeats + 1 if compared else 1):
+            for setting in PEERS:
+                found = peer(arguments, workload, setting)
+                note(run=run, workload=workload, engine="unsloth", setting=setting, **found)
+        settings = SETTINGS[workload]
         with tempfile.TemporaryDirectory() as scratch:
             for run in range(1, arguments.repeats + 1):
                 for setting, overrides in settings.items():
                     found = train(arguments.model, workload, overrides, Path(scratch))
                     note(run=run, workload=workload, engine="nybble", setting=setting, **found)
-            if workload in FAST:
-                overrides = [*FAST[workload], "lora.lora_dropout=0.1"]
+            if "fast" in settings:
+                overrides = [*settings["fast"], "lora.lora_dropout=0.1"]
                 found = train(arguments.model, workload, overrides, Path(scratch))
                 note(run=1, workload=workload, engine="nybble", setting="dropout 0.1", **found)
 

@@ -14,7 +14,7 @@ from nybble.planner.plan import Plan
 PLAN = Plan(
     device="cpu", device_name="test", compute_dtype="float32", weight_bytes=0, bytes_per_token=0,
     micro_batch_tokens=512, recompute_layers=0, lean_layers=0, keep_weights=False, offload=False,
-    buffer_bytes=2**28, reason="",
+    host_vocabulary=False, buffer_bytes=2**28, reason="",
 )  # fmt: skip
 SIZES = {
     "vocab_size": 190, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,

@@ -27,6 +27,7 @@ WAYS = {
     "one recomputed, one lean": {"recompute_layers": 1, "lean_layers": 1},
     "kept weights": {"keep_weights": True},
     "small buffers": {"buffer_bytes": 1},
+    "head in slices": {"host_vocabulary": True, "buffer_bytes": 1},
     "many packs": {"micro_batch_tokens": 33},
 }
 

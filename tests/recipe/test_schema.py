@@ -64,6 +64,7 @@ FIELDS = {
     "train.recompute": ("auto", "lean", "-1"),
     "train.memory_gb": (None, 8.0, "0"),
     "train.offload": (False, True, "perhaps"),
+    "train.host_vocabulary": (False, True, "perhaps"),
     "train.pack_tokens": (None, 4096, "63"),
     "train.seed": (42, 0, "-1"),
     "evaluate.task": (None, "number", "letters"),

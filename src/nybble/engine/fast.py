@@ -6,7 +6,14 @@ from torch import Tensor, nn
 from nybble.data.batches import Pack
 from nybble.engine.dropout import token_keys
 from nybble.engine.graphs import Graphs
-from nybble.engine.inputs import Inputs, exact_sizes, fill_inputs, fixed_sizes, make_inputs
+from nybble.engine.inputs import (
+    Inputs,
+    Sizes,
+    exact_sizes,
+    fill_inputs,
+    fixed_sizes,
+    make_inputs,
+)
 from nybble.engine.layer import Frame
 from nybble.engine.transformer import Settings, Transformer
 
@@ -21,7 +28,7 @@ class FastPath:
         self.seed = seed
         self.drops = any(group.drops for group in self.transformer.groups)
         on_gpu = self.transformer.device.type == "cuda"
-        self.graphs = Graphs(self.transformer.device) if on_gpu else None
+        self.graphs = Graphs(self._inputs) if on_gpu else None
 
     def begin(self) -> None:
         """Take over the adapters' values of this step."""
@@ -32,14 +39,14 @@ class FastPath:
         """Add the pack's losses to `loss` [], and gradients of the sum times `scale` []."""
         keys = token_keys(self.seed, step, pack.row_numbers, pack.positions)
         if self.graphs is None:
-            inputs = make_inputs(exact_sizes(pack), self.transformer.device)
-            fill_inputs(inputs, pack, keys)
+            inputs = self._inputs(exact_sizes(pack))
+            fill_inputs(inputs, pack, keys, self.transformer.embedding)
             self._compute(inputs, scale, loss)
             return
         graph = self.graphs.get(
             fixed_sizes(pack), self._prepare, lambda i, total: self._compute(i, scale, total)
         )
-        fill_inputs(graph.inputs, pack, keys)
+        fill_inputs(graph.inputs, pack, keys, self.transformer.embedding)
         loss += graph.replay()
 
     def _prepare(self, inputs: Inputs) -> None:
@@ -48,14 +55,19 @@ class FastPath:
 
     def _compute(self, inputs: Inputs, scale: Tensor, loss: Tensor) -> None:
         frame = self._frame(inputs, self.drops)
-        self.transformer.run(inputs.input_ids, inputs.targets, frame, scale, loss)
+        self.transformer.run(inputs, frame, scale, loss)
 
     def evaluate(self, pack: Pack, loss: Tensor) -> None:
         """Add the pack's losses to `loss` [], without dropout."""
-        inputs = make_inputs(exact_sizes(pack), self.transformer.device)
-        fill_inputs(inputs, pack, token_keys(0, 0, pack.row_numbers, pack.positions))
-        frame = self._frame(inputs, False)
-        self.transformer.run(inputs.input_ids, inputs.targets, frame, None, loss)
+        inputs = self._inputs(exact_sizes(pack))
+        keys = token_keys(0, 0, pack.row_numbers, pack.positions)
+        fill_inputs(inputs, pack, keys, self.transformer.embedding)
+        self.transformer.run(inputs, self._frame(inputs, False), None, loss)
+
+    def _inputs(self, sizes: Sizes) -> Inputs:
+        """Not yet filled; with room for embedded tokens where the embedding waits on the host."""
+        table = self.transformer.embedding if self.transformer.settings.host_vocabulary else None
+        return make_inputs(sizes, self.transformer.device, table)
 
     def _frame(self, inputs: Inputs, drops: bool) -> Frame:
         return Frame(

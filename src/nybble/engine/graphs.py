@@ -11,8 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nybble.engine.inputs import Inputs, Sizes, make_inputs
+from nybble.engine.inputs import Inputs, Sizes
 
+MakeInputs = Callable[[Sizes], Inputs]
 Prepare = Callable[[Inputs], None]
 Compute = Callable[[Inputs, Tensor], None]
 
@@ -34,8 +35,8 @@ class Graph:
 class Graphs:
     """The graphs of a model, by sizes."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, make_inputs: MakeInputs) -> None:
+        self.make_inputs = make_inputs
         self.captured: dict[Sizes, Graph] = {}
         self.largest = 0
         self.pool = torch.cuda.graph_pool_handle()
@@ -48,7 +49,7 @@ class Graphs:
         if sizes not in self.captured:
             if sizes.tokens > self.largest:
                 self._start_anew(sizes.tokens, prepare, compute)
-            inputs = make_inputs(sizes, self.device)
+            inputs = self.make_inputs(sizes)
             prepare(inputs)
             self.captured[sizes] = self._capture(inputs, compute)
         return self.captured[sizes]
@@ -63,7 +64,7 @@ class Graphs:
     def _warm(self, prepare: Prepare, compute: Compute) -> None:
         """Compute a small pack of nothing scored: what it adds to gradients is zero."""
         _forget_workspaces()
-        inputs = make_inputs(Sizes(256, 8, 64, 256), self.device)
+        inputs = self.make_inputs(Sizes(256, 8, 64, 256))
         inputs.row_starts.fill_(256)[0] = 0
         inputs.slots.copy_(torch.arange(256))
         inputs.targets.fill_(-1)
@@ -72,7 +73,7 @@ class Graphs:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):
-                compute(inputs, torch.zeros((), device=self.device))
+                compute(inputs, torch.zeros((), device=inputs.words.device))
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
         _forget_workspaces()
@@ -80,7 +81,7 @@ class Graphs:
         torch.cuda.empty_cache()
 
     def _capture(self, inputs: Inputs, compute: Compute) -> Graph:
-        loss = torch.zeros((), device=self.device)
+        loss = torch.zeros((), device=inputs.words.device)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
             loss.zero_()

@@ -1,6 +1,6 @@
 """A pack as tensors on the device; for captured graphs, filled up to fixed sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class Inputs:
     """Views of one buffer of 32-bit words, which a single copy fills.
 
     `input_ids`, `positions`, `keys`, `slots` [tokens]; `row_starts` [rows + 1]; `scored_at`,
-    `targets` [scored].
+    `targets` [scored]. `embedded` [tokens, hidden] where the host looks the tokens up.
     """
 
     sizes: Sizes
@@ -74,6 +74,7 @@ class Inputs:
     row_starts: Tensor
     scored_at: Tensor
     targets: Tensor
+    embedded: Tensor | None = None
 
     @property
     def rows(self) -> Rows:
@@ -81,8 +82,8 @@ class Inputs:
         return Rows(self.row_starts, self.slots, sizes.rows, sizes.longest, sizes.aligned)
 
 
-def make_inputs(sizes: Sizes, device: torch.device) -> Inputs:
-    """Inputs of those sizes, not yet filled."""
+def make_inputs(sizes: Sizes, device: torch.device, table: Tensor | None = None) -> Inputs:
+    """Inputs of those sizes, not yet filled; tokens of `table` [vocabulary, hidden] embedded."""
     t, s = sizes.tokens, sizes.scored
     lengths = [t, t, t, t, sizes.rows + 1, s, s]
     # Each part begins at a multiple of 16 bytes, which vectorised loads need.
@@ -90,11 +91,18 @@ def make_inputs(sizes: Sizes, device: torch.device) -> Inputs:
     words = torch.zeros(sum(aligned), dtype=torch.int32, device=device)
     starts = np.concatenate([[0], np.cumsum(aligned)[:-1]])
     views = [words[a : a + n] for a, n in zip(starts, lengths, strict=True)]
-    return Inputs(sizes, words, *views)
+    made = Inputs(sizes, words, *views)
+    if table is None:
+        return made
+    embedded = torch.zeros(t, table.shape[1], dtype=table.dtype, device=device)
+    return replace(made, embedded=embedded)
 
 
-def fill_inputs(inputs: Inputs, pack: Pack, keys: Words) -> None:
-    """Copy `pack` over, filled up: rows of their own that nothing reads, places not scored."""
+def fill_inputs(inputs: Inputs, pack: Pack, keys: Words, table: Tensor | None = None) -> None:
+    """Copy `pack` over, filled up: rows of their own that nothing reads, places not scored.
+
+    `table` [vocabulary, hidden] embeds tokens where the inputs have them embedded.
+    """
     sizes = inputs.sizes
     staged = make_inputs(sizes, torch.device("cpu"))
     parts = {name: getattr(staged, name).numpy() for name in _NAMES}
@@ -109,8 +117,14 @@ def fill_inputs(inputs: Inputs, pack: Pack, keys: Words) -> None:
     parts["scored_at"][: len(pack.scored_at)] = places[pack.scored_at]
     parts["targets"][:] = -1
     parts["targets"][: len(pack.targets)] = pack.targets
-    words = staged.words.pin_memory() if inputs.words.is_cuda else staged.words
-    inputs.words.copy_(words, non_blocking=True)
+    _copy_over(staged.words, inputs.words)
+    if inputs.embedded is not None and table is not None:
+        _copy_over(table.index_select(0, staged.input_ids), inputs.embedded)
+
+
+def _copy_over(source: Tensor, target: Tensor) -> None:
+    """From the host; nothing waits for it."""
+    target.copy_(source.pin_memory() if target.is_cuda else source, non_blocking=True)
 
 
 def _places(pack: Pack, sizes: Sizes) -> NDArray[np.int64]:

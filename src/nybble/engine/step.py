@@ -51,6 +51,7 @@ class TrainStep:
                 lean_layers=plan.lean_layers,
                 keep_weights=plan.keep_weights,
                 offload=plan.offload,
+                host_vocabulary=plan.host_vocabulary,
                 buffer_bytes=plan.buffer_bytes,
             )
             self.path = FastPath(model, settings, self.dtype, plan.micro_batch_tokens, seed)

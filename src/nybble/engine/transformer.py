@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from nybble.engine.attention import Rows, choose_attention
 from nybble.engine.group import Group, Scratch
 from nybble.engine.head import head_loss, tile_tokens
+from nybble.engine.host_head import host_head_loss, slice_rows
+from nybble.engine.inputs import Inputs
 from nybble.engine.layer import Activations, Frame, Layer
 from nybble.engine.linear import Linear, read_linear
 from nybble.engine.quantized import Quantized
@@ -30,14 +32,16 @@ class Settings:
 
     `recompute_layers`: so many, from the first on, keep their input alone. The others keep
     everything, or `lean_layers` after them all that norms and SwiGLU do not make again.
-    `keep_weights`: the dequantised weights stay. `offload`: kept inputs wait in the host's memory.
-    `buffer_bytes`: of logits, or of dequantised weights, held at once.
+    `keep_weights`: the dequantised weights stay. `offload`: kept inputs wait in the host's memory,
+    and with `host_vocabulary` the embedding and the head do. `buffer_bytes`: of logits, or of
+    dequantised weights, held at once.
     """
 
     recompute_layers: int = 0
     lean_layers: int = 0
     keep_weights: bool = False
     offload: bool = False
+    host_vocabulary: bool = False
     buffer_bytes: int = 256 * 2**20
 
 
@@ -55,7 +59,7 @@ class Transformer:
         self.embedding: Tensor = inner.embed_tokens.weight
         self.head: Tensor = stock.lm_head.weight
         self.norm: Tensor = inner.norm.weight
-        self.device = self.embedding.device
+        self.device = self.norm.device
         place = "kernels" if self.device.type == "cuda" else "plain"
         self.ops: Any = importlib.import_module(f"nybble.engine.{place}")
         self.layers = _read_layers(model, inner.layers, shape, settings, self.ops, dtype)
@@ -81,14 +85,12 @@ class Transformer:
             group.refresh()
 
     @torch.no_grad()
-    def run(
-        self, input_ids: Tensor, targets: Tensor, frame: Frame, scale: Tensor | None, loss: Tensor
-    ) -> None:
+    def run(self, inputs: Inputs, frame: Frame, scale: Tensor | None, loss: Tensor) -> None:
         """Add the losses of a pack to `loss` []; with `scale`, and gradients of the scaled sum.
 
-        `input_ids` [tokens]; `targets` [scored], a negative one is not scored.
+        A target below 0 is not scored.
         """
-        h = nn.functional.embedding(input_ids, self.embedding).to(self.dtype)
+        h = self._embedded(inputs)
         delta: Tensor | None = None
         kept: list[Activations] = []
         count = self.settings.recompute_layers if scale is not None else 0
@@ -105,8 +107,7 @@ class Transformer:
         x = torch.empty_like(h)
         h, inverse = self.ops.add_rms_norm(h, delta, self.norm, self.shape.eps, x)
         del delta
-        head = self.head.to(self.dtype)
-        grad = head_loss(x, targets, head, scale, loss, self.ops, self.tile)
+        grad = self._head_loss(x, inputs.targets, scale, loss)
         if grad is None:
             return
         grad = self.ops.rms_norm_backward(grad, h, inverse, self.norm, None)
@@ -116,6 +117,19 @@ class Transformer:
             made = kept.pop() if kept else layer.activations(shelf.take(), None, frame)
             grad = layer.backward(grad, made, frame, through=number > 0)
             del made
+
+    def _embedded(self, inputs: Inputs) -> Tensor:
+        if inputs.embedded is not None:
+            return inputs.embedded.to(self.dtype, copy=True)
+        return nn.functional.embedding(inputs.input_ids, self.embedding).to(self.dtype)
+
+    def _head_loss(
+        self, x: Tensor, targets: Tensor, scale: Tensor | None, loss: Tensor
+    ) -> Tensor | None:
+        if self.settings.host_vocabulary:
+            rows = slice_rows(x.shape, self.settings.buffer_bytes)
+            return host_head_loss(x, targets, self.head, scale, loss, rows)
+        return head_loss(x, targets, self.head.to(self.dtype), scale, loss, self.ops, self.tile)
 
     def prepare(self, tokens: int, rows: Rows) -> None:
         """Do once what must not be met first in a capture: pinned memory, cuDNN's plans."""

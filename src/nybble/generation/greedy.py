@@ -13,6 +13,7 @@ from nybble.generation.batches import Ids, batches, left_padded
 from nybble.generation.choice import Chooser, uniforms
 from nybble.generation.ending import Ending, OnText, StopStrings, Stream
 from nybble.generation.sampling import Sampling
+from nybble.model.device import compute_device
 
 OnAnswer = Callable[[int, str], None]
 
@@ -46,12 +47,12 @@ def generate_answers(
     stops = stop_ids(model, tokenizer)
     ending = Ending(tokenizer, frozenset(stops), sampling.stop)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[0]
-    config = _config(sampling, stops, pad)
+    config, device = _config(sampling, stops, pad), compute_device(model)
     rows_each = max(answers_each, sampling.beams)
     with _without_own_defaults(model):
         for places, width in batches(prompts, batch_tokens // rows_each, sampling.max_new_tokens):
             rows = [prompts[i] for i in places for _ in range(answers_each)]
-            ids, mask = left_padded(rows, width, pad, model.device)
+            ids, mask = left_padded(rows, width, pad, device)
             numbers = None
             if sampling.samples:
                 numbers = uniforms(sampling, places, answers_each).to(ids.device)

@@ -15,6 +15,7 @@ from torch import Tensor
 from nybble.generation.batches import Ids, batches, left_padded
 from nybble.generation.greedy import OnAnswer, generate_answers
 from nybble.generation.sampling import Sampling
+from nybble.model.device import compute_device
 
 LARGEST = 999
 SAMPLES = 31
@@ -44,8 +45,9 @@ def exact_medians(
     drawn from such a distribution could not be read.
     """
     model.eval()
+    device = compute_device(model)
     for places, width in batches(prompts, batch_tokens, 1):
-        ids, mask = left_padded([prompts[i] for i in places], width, pad_id, model.device)
+        ids, mask = left_padded([prompts[i] for i in places], width, pad_id, device)
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         logits = model(
             input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1

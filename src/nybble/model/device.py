@@ -1,6 +1,7 @@
 """Looking at the machine through torch."""
 
 import platform
+from typing import Any
 
 import psutil
 import torch
@@ -21,3 +22,9 @@ def current_device() -> Device:
         free_bytes=psutil.virtual_memory().available,
         has_amx=bool(torch.cpu._is_amx_tile_supported()),
     )
+
+
+def compute_device(model: Any) -> torch.device:
+    """Where `model`'s layers are; its embedding may wait on the host."""
+    places = {parameter.device for parameter in model.parameters()}
+    return next((place for place in places if place.type != "cpu"), torch.device("cpu"))

@@ -9,6 +9,7 @@ import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from nybble.model.gpu_check import refuse_unfit_bitsandbytes
+from nybble.model.host_vocabulary import HOST_MAP, leave_on_host
 from nybble.planner.plan import Plan
 from nybble.recipe.schema import ModelPart
 from nybble.runs.errors import InputError
@@ -25,6 +26,8 @@ def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
     dtype = getattr(torch, plan.compute_dtype)
     model = _from_pretrained(folder, part, plan, dtype)
     model.requires_grad_(False)
+    if plan.host_vocabulary:
+        leave_on_host(model, plan.device)
     for module in model.modules():
         if hasattr(module, "compute_type_is_set"):  # bitsandbytes' Linear4bit
             module.compute_dtype, module.compute_type_is_set = dtype, True
@@ -75,12 +78,13 @@ def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dty
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
+            llm_int8_enable_fp32_cpu_offload=plan.host_vocabulary,  # lets modules be on the host
         )
     try:
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            device_map={"": plan.device},
+            device_map={"": plan.device} | (HOST_MAP if plan.host_vocabulary else {}),
             trust_remote_code=part.trust_remote_code,
             output_loading_info=True,
             **options,

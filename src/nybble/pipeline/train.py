@@ -13,6 +13,7 @@ from nybble.generation.greedy import stop_ids
 from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
 from nybble.pipeline.stage import Stage
+from nybble.pipeline.watching import watchers_for
 from nybble.planner.plan import Plan
 from nybble.runs.atomic import new_folder
 from nybble.runs.folder import RunFolder
@@ -66,6 +67,7 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         folder=folder,
         fingerprint=stage.prepared.fingerprint,
         base=stage.base_reference,
+        watchers=watchers_for(stage, folder),
     )
     result = trainer.run(checkpoint)
     with new_folder(folder.adapter) as scratch:

@@ -11,6 +11,8 @@ from nybble.planner.shape import Shape
 STOCK, STOCK_INPUT = (7.0, 3.0), 1.0
 # Logits, their log-softmax and their gradient, each fp32 [scored tokens, vocabulary].
 LOGIT_BYTES = 12
+# Inputs of recomputed layers that are on the device when they wait in the host's memory.
+ON_THE_WAY = 2
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,14 @@ class Activations:
     input: int
     work: int
 
-    def per_token(self, layers: int, recomputed: int, lean: int) -> int:
-        """Of all `layers`, when so many are recomputed and so many of the rest are lean."""
+    def per_token(self, layers: int, recomputed: int, lean: int, offload: bool) -> int:
+        """Of all `layers`, when so many are recomputed and so many of the rest are lean.
+
+        With `offload`, inputs of recomputed layers are here only while they come and go.
+        """
         whole = layers - recomputed - lean
-        kept = whole * self.full + lean * self.lean + recomputed * self.input
+        inputs = min(recomputed, ON_THE_WAY) if offload else recomputed
+        kept = whole * self.full + lean * self.lean + inputs * self.input
         return kept + self.work + (self.full if recomputed else 0)
 
 

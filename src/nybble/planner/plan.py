@@ -34,7 +34,8 @@ class Plan:
     So many `recompute_layers`, from the first on, keep their input alone and are computed again in
     the backward; so many `lean_layers` after them keep two thirds, which costs next to nothing.
     `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: the inputs kept of
-    recomputed layers wait in the host's memory. `buffer_bytes`: of logits, or of dequantised
+    recomputed layers wait in the host's memory; `host_vocabulary`: so do the embedding and the
+    head, which is read in slices. `buffer_bytes`: of logits, or of dequantised
     weights, held at once.
     """
 
@@ -48,6 +49,7 @@ class Plan:
     lean_layers: int
     keep_weights: bool
     offload: bool
+    host_vocabulary: bool
     buffer_bytes: int
     reason: str
 
@@ -69,16 +71,21 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
         activations = stock_activations(config, width)
     else:
         activations = engine_activations(shape, width)
+    on_gpu = device.kind == "cuda"
+    offload = train.offload and on_gpu
+    host_vocabulary = train.host_vocabulary and on_gpu and not isinstance(shape, str)
     weights = _weight_bytes(config, recipe.model.quantization, width)
+    weights -= _table_bytes(config, width) if host_vocabulary else 0
     fixed = weights + _trained_bytes(recipe, config)
-    fixed += round(BUFFERS * LARGE_BUFFER_BYTES) if device.kind == "cuda" else 0
+    fixed += round(BUFFERS * LARGE_BUFFER_BYTES) if on_gpu else 0
     room = max(0, _usable_bytes(device, train.memory_gb) - fixed)
     most = train.pack_tokens or MOST_MICRO_BATCH_TOKENS[device.kind]
     step = max(longest, min(most, train.batch_tokens or train.batch_size * longest))
-    recomputed, lean = _memory_for_time(train, layers, activations, room, step, longest)
+    fits = _Fit(activations, layers, offload, room)
+    recomputed, lean = _memory_for_time(train, layers, fits, step, longest)
     if isinstance(shape, str):
         lean = 0  # a stock model's forward keeps what it keeps
-    per_token = activations.per_token(layers, recomputed, lean)
+    per_token = activations.per_token(layers, recomputed, lean, offload)
     fitting = room // max(1, per_token)
     tokens = max(longest, min(most, fitting))
     unpacked = round(_linear_weights(config) * width)
@@ -93,7 +100,8 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
         recompute_layers=recomputed,
         lean_layers=lean,
         keep_weights=device.kind == "cpu" and tokens * per_token + unpacked <= room,
-        offload=train.offload and device.kind == "cuda",
+        offload=offload,
+        host_vocabulary=host_vocabulary,
         buffer_bytes=SMALL_BUFFER_BYTES if recomputed == layers else LARGE_BUFFER_BYTES,
         reason=f"{tokens:,} tokens at once, limited by {limit}"
         + (f"; {recomputed} of {layers} layers recomputed to fit" if recomputed else ""),
@@ -107,14 +115,24 @@ def _usable_bytes(device: Device, memory_gb: float | None) -> int:
     return min(device.free_bytes, round(memory_gb * 1e9)) - SLACK_BYTES
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """Whether so many tokens at once fit in `room` bytes."""
+
+    activations: Activations
+    layers: int
+    offload: bool
+    room: int
+
+    def __call__(self, recomputed: int, lean: int, tokens: int) -> bool:
+        per_token = self.activations.per_token(self.layers, recomputed, lean, self.offload)
+        return tokens * per_token <= self.room
+
+
 def _memory_for_time(
-    train: TrainPart, layers: int, activations: Activations, room: int, step: int, longest: int
+    train: TrainPart, layers: int, fits: _Fit, step: int, longest: int
 ) -> tuple[int, int]:
     """How many layers are recomputed, and how many of the others lean: the fastest that fits."""
-
-    def fits(recomputed: int, lean: int, tokens: int) -> bool:
-        return tokens * activations.per_token(layers, recomputed, lean) <= room
-
     asked = train.recompute
     if asked != "auto":
         fixed = {"none": (0, 0), "lean": (0, layers), "all": (layers, 0)}
@@ -142,11 +160,14 @@ def _trained_bytes(recipe: Recipe, config: Mapping[str, Any]) -> int:
 
 def _weight_bytes(config: Mapping[str, Any], quantization: str, width: int) -> int:
     """Weights of a Llama-shaped model: linears by quantisation, embedding and head unquantised."""
-    tables = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
-    if not config.get("tie_word_embeddings", False):
-        tables *= 2
-    linears = _linear_weights(config)
-    return round(linears * (NF4_BYTES if quantization == "nf4" else width) + tables * width)
+    linears = _linear_weights(config) * (NF4_BYTES if quantization == "nf4" else width)
+    return round(linears) + _table_bytes(config, width)
+
+
+def _table_bytes(config: Mapping[str, Any], width: int) -> int:
+    """Embedding and head, which may be one."""
+    entries = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
+    return entries * width * (1 if config.get("tie_word_embeddings", False) else 2)
 
 
 def _linear_weights(config: Mapping[str, Any]) -> int:

@@ -166,6 +166,9 @@ class TrainPart(Part):
     offload: bool = Field(
         False, description="inputs of recomputed layers wait in the host's memory (GPUs)"
     )
+    host_vocabulary: bool = Field(
+        False, description="embedding and head wait in the host's memory (GPUs); for large models"
+    )
     pack_tokens: int | None = Field(
         None, ge=64, description="tokens computed at once; by default as many as pay and fit"
     )

@@ -5,6 +5,7 @@ itself, and its loss is read one step late.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from nybble.training.checkpoint import TrainerState, load_checkpoint, save_check
 from nybble.training.metrics import MetricsLog
 from nybble.training.optimizer import learning_rate, make_optimizer, steps_of, total_steps
 from nybble.training.progress import watch
+from nybble.training.watchers import Watcher, watched_by
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Trainer:
         folder: RunFolder,
         fingerprint: str,
         base: str,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self.model = model
         self.train_step = train_step
@@ -85,6 +88,7 @@ class Trainer:
         self.folder = folder
         self.fingerprint = fingerprint
         self.base = base
+        self.watchers = watchers
         self.parameters = list(trainable_parameters(model).values())
         self.optimizer = make_optimizer(self.parameters, part)
         self.total = total_steps(part, loader)
@@ -99,13 +103,14 @@ class Trainer:
     def run(self, checkpoint: Path | None = None) -> TrainResult:
         """Train from the start, or from `checkpoint`, to the end."""
         start = self._restore(checkpoint) if checkpoint else 0
-        log = MetricsLog(self.folder.metrics, start)
+        log = MetricsLog(self.folder.metrics, start, self.watchers)
         began = self.settled = time.monotonic()
         validation_loss: float | None = None
         pending: Pending | None = None
         eval_every = steps_of(self.part.eval_steps, self.total)
         save_every = steps_of(self.part.save_steps, self.total)
-        with watch("training", self.total, start) as bar:
+        watched = watched_by(self.watchers, self.total, start)
+        with watched, watch("training", self.total, start) as bar:
             for step, batch in enumerate(self.loader.steps(start, self.total), start):
                 launched = self._launch(step, batch)
                 if pending:
@@ -177,7 +182,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         state = TrainerState(step, self.total, self.fingerprint, self.scaler.state_dict())
-        save_checkpoint(
+        checkpoint = save_checkpoint(
             self.folder.checkpoints,
             self.model,
             self.optimizer,
@@ -185,6 +190,8 @@ class Trainer:
             self.base,
             self.part.save_total_limit,
         )
+        for watcher in self.watchers:
+            watcher.saved(step, checkpoint)
 
     def _restore(self, checkpoint: Path) -> int:
         state = load_checkpoint(checkpoint, self.model, self.optimizer)

@@ -2,16 +2,19 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from nybble.runs.atomic import read_json_lines, write_json_lines
+from nybble.training.watchers import Watcher
 
 
 class MetricsLog:
     """Appends to `path`; lines beyond `step` are of a training that was resumed before them."""
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, path: Path, step: int, watchers: Sequence[Watcher] = ()) -> None:
         self.path = path
+        self.watchers = watchers
         if path.exists():
             write_json_lines(path, [row for row in read_json_lines(path) if row["step"] <= step])
 
@@ -23,3 +26,5 @@ class MetricsLog:
         }
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(safe) + "\n")
+        for watcher in self.watchers:
+            watcher.record(values)
