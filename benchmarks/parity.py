@@ -83,7 +83,8 @@ def adapted(folder: Path, plan: Plan, lora: LoraConfig, seed: int, wide: bool = 
         for name, module in list(base.named_modules()):
             if isinstance(module, Linear4bit):
                 base.set_submodule(name, in_fp32(module))
-        base = base.float()
+        for tensor in base.parameters():
+            tensor.data = tensor.data.float()
     model = get_peft_model(base, lora)
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
