@@ -35,7 +35,7 @@ class TrainerState:
     """`step` steps are done, of `total_steps`, on the data with this fingerprint.
 
     `scaler` is the state of the loss scaling, empty where compute is not fp16. `identity`: what
-    must not change until it is resumed. `best`: the state of `Best`.
+    must not change until it is resumed.
     """
 
     step: int
@@ -43,7 +43,6 @@ class TrainerState:
     fingerprint: str
     scaler: dict[str, Any]
     identity: dict[str, Any] = field(default_factory=dict)
-    best: dict[str, float] = field(default_factory=dict)
 
 
 def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
@@ -66,12 +65,8 @@ def save_checkpoint(
     state: TrainerState,
     base: str,
     keep: int,
-    best: int | None = None,
 ) -> Path:
-    """Write checkpoint-N whole or not at all, then remove all but the newest `keep`.
-
-    That of the step `best` is not removed.
-    """
+    """Write checkpoint-N whole or not at all, then remove all but the newest `keep`."""
     target = checkpoints / f"checkpoint-{state.step}"
     with new_folder(target) as scratch:
         save_adapter(model, scratch, base)
@@ -79,8 +74,7 @@ def save_checkpoint(
         write_json(scratch / "trainer_state.json", asdict(state))
         write_manifest(scratch)
     for old in checkpoints_in(checkpoints)[:-keep]:
-        if old.name != f"checkpoint-{best}":
-            shutil.rmtree(old)
+        shutil.rmtree(old)
     return target
 
 
