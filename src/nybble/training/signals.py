@@ -13,7 +13,7 @@ from nybble.runs.errors import NybbleError
 EXIT_TERMINATED = 143
 
 
-class Terminated(NybbleError):
+class TerminatedError(NybbleError):
     """The training was asked to end by SIGTERM, and has saved."""
 
     exit_code = EXIT_TERMINATED
@@ -52,7 +52,7 @@ class StopAsked:
     def leave(self, step: int) -> None:
         """Raise what ends the training, whose `step` is saved."""
         if self.signal == signal.SIGTERM:
-            raise Terminated(
+            raise TerminatedError(
                 f"Ended by SIGTERM; step {step} is saved.", "`nybble resume` goes on from there."
             )
         raise KeyboardInterrupt
