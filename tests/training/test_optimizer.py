@@ -72,7 +72,7 @@ def test_adamw_is_fused_and_its_moments_are_fp32() -> None:
 
 
 def test_checkpoints_come_after_each_epoch_or_so_many_steps_or_never() -> None:
-    rows = [TokenRow(i, [1, 2], [False, True]) for i in range(10)]
+    rows = [TokenRow(i, [1, 2], [False, True], [1]) for i in range(10)]
     loader = StepLoader(rows, 4, 0, Layout(64))
     by = {
         strategy: save_points(TrainPart(save_strategy=strategy, save_steps=2), loader, 9)

@@ -7,7 +7,7 @@ once is the planner's business and never changes what is learnt.
 
 import datetime
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -182,6 +182,14 @@ class TrainPart(Part):
         "stop", description="at a loss that is not finite; skip leaves that step's update out"
     )
     seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_is_a_word(cls, fields: Any) -> Any:
+        """YAML reads `save_strategy: no` as false."""
+        if isinstance(fields, dict) and fields.get("save_strategy") is False:
+            return fields | {"save_strategy": "no"}
+        return fields
 
     @field_validator("max_steps")
     @classmethod
