@@ -36,7 +36,8 @@ check: install
 
 # What `make test` does with a tenth of the conversations: every chat template against an oracle.
 exhaustive: install
-	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness
+	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness \
+		tests/training/test_kills.py tests/training/test_manifest.py
 
 bench: install peers
 	@$(BIN)/python benchmarks/cpu_step.py

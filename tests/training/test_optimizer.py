@@ -6,7 +6,13 @@ from nybble.data.batches import StepLoader
 from nybble.data.packing import Layout
 from nybble.data.render import TokenRow
 from nybble.recipe.schema import TrainPart
-from nybble.training.optimizer import learning_rate, make_optimizer, steps_of, total_steps
+from nybble.training.optimizer import (
+    learning_rate,
+    make_optimizer,
+    save_points,
+    steps_of,
+    total_steps,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +69,13 @@ def test_adamw_is_fused_and_its_moments_are_fp32() -> None:
     optimizer.step()
     assert optimizer.defaults["fused"]
     assert optimizer.state[weight]["exp_avg_sq"].dtype == torch.float32
+
+
+def test_checkpoints_come_after_each_epoch_or_so_many_steps_or_never() -> None:
+    rows = [TokenRow(i, [1, 2], [False, True], [1]) for i in range(10)]
+    loader = StepLoader(rows, 4, 0, Layout(64))
+    by = {
+        strategy: save_points(TrainPart(save_strategy=strategy, save_steps=2), loader, 9)
+        for strategy in ("no", "steps", "epoch")
+    }
+    assert by == {"no": set(), "steps": {2, 4, 6, 8}, "epoch": {3, 6}}

@@ -99,7 +99,8 @@ def _guarded(folder: RunFolder) -> Iterator[None]:
         yield
     except BaseException as error:
         way_on = folder.way_on()
-        folder.discard_if_empty_handed()
+        if not (folder.path / "not_finite.json").exists():
+            folder.discard_if_empty_handed()
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(way_on) from None
         raise

@@ -18,6 +18,7 @@ from nybble.planner.plan import Plan
 from nybble.runs.atomic import new_folder
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import save_adapter
+from nybble.training.identity import identity_of
 from nybble.training.loop import Trainer, TrainResult
 
 
@@ -68,6 +69,8 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         fingerprint=stage.prepared.fingerprint,
         base=stage.base_reference,
         watchers=watchers_for(stage, folder),
+        identity=identity_of(recipe),
+        decode=stage.tokenizer.decode,
     )
     result = trainer.run(checkpoint)
     with new_folder(folder.adapter) as scratch:

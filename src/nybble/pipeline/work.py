@@ -16,6 +16,7 @@ from nybble.pipeline.stage import Stage
 from nybble.pipeline.train import load_model, train
 from nybble.planner.plan import Plan
 from nybble.runs.folder import RunFolder
+from nybble.training.good import newest_good
 
 
 def plan_here(stage: Stage) -> Plan:
@@ -84,7 +85,7 @@ def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> PeftModel:
     """The trained model of `folder`: loaded where the training had ended."""
     if folder.adapter.exists():
         return load_model(stage, plan, folder.adapter)
-    checkpoint = folder.newest_checkpoint()
+    checkpoint = newest_good(folder.checkpoints)
     if checkpoint:
         print(f"resume     {checkpoint}")
     return train(stage, plan, folder, checkpoint).model

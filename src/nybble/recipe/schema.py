@@ -7,7 +7,7 @@ once is the planner's business and never changes what is learnt.
 
 import datetime
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -151,8 +151,14 @@ class TrainPart(Part):
     )
     warmup_steps: Steps = Field(0.03, description="steps, or a share of all when under 1")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="of the adapters, by AdamW")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of AdamW's mean of gradients")
+    adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of its mean of their squares")
+    adam_epsilon: float = Field(1e-8, gt=0, lt=1, description="AdamW divides by no less")
     max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down to it")
     eval_steps: Steps = Field(0.25, description="validation loss so often; 0: only at the end")
+    save_strategy: Literal["no", "steps", "epoch"] = Field(
+        "steps", description="steps: every save_steps; epoch: after each pass over the rows"
+    )
     save_steps: Steps = Field(500, description="a checkpoint so often; 0: none")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
     recompute: Literal["auto", "none", "lean", "all"] | Annotated[int, Field(ge=0)] = Field(
@@ -172,7 +178,18 @@ class TrainPart(Part):
     pack_tokens: int | None = Field(
         None, ge=64, description="tokens computed at once; by default as many as pay and fit"
     )
+    on_nan: Literal["stop", "skip"] = Field(
+        "stop", description="at a loss that is not finite; skip leaves that step's update out"
+    )
     seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_is_a_word(cls, fields: Any) -> Any:
+        """YAML reads `save_strategy: no` as false."""
+        if isinstance(fields, dict) and fields.get("save_strategy") is False:
+            return fields | {"save_strategy": "no"}
+        return fields
 
     @field_validator("max_steps")
     @classmethod

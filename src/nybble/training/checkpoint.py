@@ -4,6 +4,7 @@
       adapter_config.json, adapter_model.safetensors   PEFT's own format, fp32
       optimizer.safetensors                            NAME.exp_avg, NAME.exp_avg_sq, NAME.step
       trainer_state.json                               the position, and what it belongs to
+      manifest.json                                    sizes and checksums of the others
 
 The order of the rows and the draws of dropout are functions of seed and step, so no state of a
 random generator has to be kept.
@@ -11,13 +12,12 @@ random generator has to be kept.
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,6 +25,7 @@ from nybble.model.adapters import ADAPTER, in_fp32, trainable_parameters
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError
 from nybble.runs.folder import checkpoints_in
+from nybble.training.manifest import damage, write_manifest
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
@@ -33,13 +34,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 class TrainerState:
     """`step` steps are done, of `total_steps`, on the data with this fingerprint.
 
-    `scaler` is the state of the loss scaling, empty where compute is not fp16.
+    `scaler` is the state of the loss scaling, empty where compute is not fp16. `identity`: what
+    must not change until it is resumed.
     """
 
     step: int
     total_steps: int
     fingerprint: str
     scaler: dict[str, Any]
+    identity: dict[str, Any] = field(default_factory=dict)
 
 
 def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
@@ -69,6 +72,7 @@ def save_checkpoint(
         save_adapter(model, scratch, base)
         save_file(_optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
         write_json(scratch / "trainer_state.json", asdict(state))
+        write_manifest(scratch)
     for old in checkpoints_in(checkpoints)[:-keep]:
         shutil.rmtree(old)
     return target
@@ -78,15 +82,15 @@ def load_checkpoint(
     folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer
 ) -> TrainerState:
     """Put the checkpoint's tensors into `model` and `optimizer`, in fp32; gives its position."""
-    try:
-        adapters = load_file(folder / "adapter_model.safetensors")
-        moments = load_file(folder / "optimizer.safetensors")
-        state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    wrong = damage(folder)
+    if wrong:
         raise InputError(
-            f"{folder} cannot be read: {error}.",
-            "Remove that folder: `nybble resume` then takes the checkpoint before it.",
-        ) from None
+            f"{folder} is damaged: {wrong}.",
+            "`nybble resume` takes the checkpoint before it.",
+        )
+    adapters = load_file(folder / "adapter_model.safetensors")
+    moments = load_file(folder / "optimizer.safetensors")
+    state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
     set_peft_model_state_dict(model, adapters)
     in_fp32(model)
     parameters = trainable_parameters(model)

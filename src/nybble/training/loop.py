@@ -4,10 +4,12 @@ Nothing waits for the device inside a step: a step that is not finite is skipped
 itself, and its loss is read one step late.
 """
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -17,12 +19,21 @@ from nybble.data.batches import StepBatch, StepLoader
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.recipe.schema import TrainPart
-from nybble.runs.errors import InputError, NybbleError
+from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import TrainerState, load_checkpoint, save_checkpoint
+from nybble.training.identity import check_identity
 from nybble.training.metrics import MetricsLog
-from nybble.training.optimizer import learning_rate, make_optimizer, steps_of, total_steps
+from nybble.training.not_finite import Decode, not_finite_error, write_rows
+from nybble.training.optimizer import (
+    learning_rate,
+    make_optimizer,
+    save_points,
+    steps_of,
+    total_steps,
+)
 from nybble.training.progress import watch
+from nybble.training.signals import StopAsked
 from nybble.training.watchers import Watcher, watched_by
 
 
@@ -79,7 +90,11 @@ class Trainer:
         fingerprint: str,
         base: str,
         watchers: Sequence[Watcher] = (),
+        identity: Mapping[str, Any] | None = None,
+        decode: Decode | None = None,
     ) -> None:
+        self.identity = dict(identity or {})
+        self.decode = decode
         self.model = model
         self.train_step = train_step
         self.loader = loader
@@ -108,9 +123,9 @@ class Trainer:
         validation_loss: float | None = None
         pending: Pending | None = None
         eval_every = steps_of(self.part.eval_steps, self.total)
-        save_every = steps_of(self.part.save_steps, self.total)
+        saves = save_points(self.part, self.loader, self.total)
         watched = watched_by(self.watchers, self.total, start)
-        with watched, watch("training", self.total, start) as bar:
+        with watched, StopAsked() as stop, watch("training", self.total, start) as bar:
             for step, batch in enumerate(self.loader.steps(start, self.total), start):
                 launched = self._launch(step, batch)
                 if pending:
@@ -118,7 +133,7 @@ class Trainer:
                 pending = launched
                 done = step + 1
                 at_eval = done == self.total or (eval_every and done % eval_every == 0)
-                at_save = save_every and done % save_every == 0 and done < self.total
+                at_save = done in saves or stop.signal is not None
                 if at_eval or at_save:
                     bar.update(done, self._settle(launched, log))
                     pending = None
@@ -128,6 +143,8 @@ class Trainer:
                     self.settled = time.monotonic()
                 if at_save:
                     self._save(done)
+                    if stop.signal is not None:
+                        stop.leave(done)
         seconds = time.monotonic() - began
         padded = self.padded_tokens / max(1, self.computed_tokens)
         return TrainResult(
@@ -172,16 +189,17 @@ class Trainer:
         if self.train_step.device == "cuda":
             values["peak_bytes"] = torch.cuda.max_memory_reserved()
         log.add(**values)
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            raise NybbleError(
-                f"The loss of step {pending.step} is not finite ({loss}).",
-                f"Lower train.learning_rate (now {self.part.learning_rate:g}) or lengthen "
-                "train.warmup_steps; the last checkpoint holds the adapters from before.",
-            )
+        if not math.isfinite(loss) and self.part.on_nan == "stop":
+            write_rows(self.folder, pending.step, pending.batch, self.loader.rows, self.decode)
+            warming_up = pending.step <= steps_of(self.part.warmup_steps, self.total)
+            fp16 = self.scaler.is_enabled()
+            raise not_finite_error(pending.step, loss, self.part, warming_up, fp16)
         return f"loss {loss:.3f}  {self.tokens / self.busy_seconds:,.0f} tokens/s"
 
     def _save(self, step: int) -> None:
-        state = TrainerState(step, self.total, self.fingerprint, self.scaler.state_dict())
+        state = TrainerState(
+            step, self.total, self.fingerprint, self.scaler.state_dict(), self.identity
+        )
         checkpoint = save_checkpoint(
             self.folder.checkpoints,
             self.model,
@@ -195,6 +213,7 @@ class Trainer:
 
     def _restore(self, checkpoint: Path) -> int:
         state = load_checkpoint(checkpoint, self.model, self.optimizer)
+        check_identity(str(checkpoint), state.identity, self.identity)
         for what, then, now in (
             ("training rows", state.fingerprint[:12], self.fingerprint[:12]),
             ("number of steps", state.total_steps, self.total),

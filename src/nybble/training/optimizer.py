@@ -13,7 +13,12 @@ from nybble.recipe.schema import TrainPart
 def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch.optim.AdamW:
     """Fused AdamW (Loshchilov & Hutter 2019); its moments are fp32 because the parameters are."""
     return torch.optim.AdamW(
-        parameters, lr=part.learning_rate, weight_decay=part.weight_decay, fused=True
+        parameters,
+        lr=part.learning_rate,
+        betas=(part.adam_beta1, part.adam_beta2),
+        eps=part.adam_epsilon,
+        weight_decay=part.weight_decay,
+        fused=True,
     )
 
 
@@ -27,6 +32,21 @@ def total_steps(part: TrainPart, loader: StepLoader) -> int:
     if part.max_steps > 0:
         return part.max_steps
     return max(1, loader.steps_in(part.num_train_epochs))
+
+
+def save_points(part: TrainPart, loader: StepLoader, total: int) -> set[int]:
+    """The counts of steps after which a checkpoint is written; the end writes the adapter."""
+    if part.save_strategy == "no":
+        return set()
+    if part.save_strategy == "steps":
+        every = steps_of(part.save_steps, total)
+        return set(range(every, total, every)) if every else set()
+    ends, epoch, done = set(), 0, loader.steps_of_epoch(0)
+    while 0 < done < total:
+        ends.add(done)
+        epoch += 1
+        done += loader.steps_of_epoch(epoch)
+    return ends
 
 
 def learning_rate(step: int, total: int, part: TrainPart) -> float:

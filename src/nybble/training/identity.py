@@ -1,0 +1,38 @@
+"""What must be the same when a training goes on, and how a difference is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nybble.recipe.schema import Recipe
+from nybble.runs.errors import InputError
+
+# How often is looked and saved, and how memory is used, changes nothing of what is learnt.
+FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute", "memory_gb",
+        "offload", "host_vocabulary", "pack_tokens")  # fmt: skip
+
+
+def identity_of(recipe: Recipe) -> dict[str, Any]:
+    """The fields of model, adapters and optimisation that decide what is learnt."""
+    parts = {
+        name: getattr(recipe, name).model_dump(mode="json") for name in ("model", "lora", "train")
+    }
+    return {
+        f"{part}.{name}": value
+        for part, fields in parts.items()
+        for name, value in fields.items()
+        if not (part == "train" and name in FREE)
+    }
+
+
+def check_identity(where: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise `InputError` with every field that differs, as it was and as it is."""
+    changed = [
+        f"{name} ({then[name]} then, {now[name]} now)"
+        for name in now
+        if name in then and then[name] != now[name]
+    ]
+    if changed:
+        raise InputError(
+            f"{where}: the recipe changed since: {', '.join(changed)}.",
+            "Restore recipe.yaml as it was, or begin anew with `nybble run`.",
+        )
