@@ -221,6 +221,21 @@ class EvaluatePart(Part):
         return self
 
 
+class PublishPart(Part):
+    """Where the run is pushed on the Hub while it trains and when it ends."""
+
+    hub: str | None = Field(None, description="repository as owner/name, made where it is not")
+    private: bool = Field(True, description="false: everybody may see it")
+    every_save: bool = Field(True, description="push every checkpoint; false: only the end")
+
+    @field_validator("hub")
+    @classmethod
+    def _owner_and_name(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value, re.ASCII):
+            raise ValueError("must be the name of a repository, as owner/name")
+        return value
+
+
 class Recipe(Part):
     """A whole recipe. Only `name`, `model.base` and `data.train` have no default."""
 
@@ -235,3 +250,4 @@ class Recipe(Part):
     lora: LoraPart = LoraPart()
     train: TrainPart = TrainPart()
     evaluate: EvaluatePart = EvaluatePart()
+    publish: PublishPart = PublishPart()
