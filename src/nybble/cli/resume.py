@@ -2,7 +2,6 @@
 
 from nybble.cli.arguments import RunPath
 from nybble.recipe import load_recipe
-from nybble.pipeline.from_hub import run_here
 
 
 def resume(run: RunPath) -> None:
@@ -12,6 +11,8 @@ def resume(run: RunPath) -> None:
 
     Example: nybble resume runs/price-demo-20261122-101500
     """
+    from nybble.pipeline.from_hub import run_here
+
     folder = run_here(run)
     recipe = load_recipe(str(folder.recipe.absolute()))
     from nybble.pipeline.run import resume as resume_run

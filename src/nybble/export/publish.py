@@ -9,18 +9,18 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from nybble.export.published import RUN, stage_run
-from nybble.export.push import PushRefusal, push_token, upload_folder
+from nybble.export.push import PushRefusedError, push_token, upload_folder
 from nybble.recipe import Recipe
 from nybble.runs.atomic import PARTIAL_PREFIX
 from nybble.runs.errors import NybbleError
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
-from nybble.sources.patience import asked_seconds
 
 FIRST_SECONDS = 2.0
 MOST_SECONDS = 120.0
@@ -111,24 +111,21 @@ class Publisher:
                 with _one_push:
                     _upload(scratch, self.recipe, f"Step {step} of {self.recipe.name}")
             except Exception as error:  # whatever it is, the training goes on
-                again = not isinstance(error, PushRefusal)
-                seconds = _pause_after(error, pause)
-                then = f"again in {seconds:.0f} s" if again else "the next save is tried again"
+                again = not isinstance(error, PushRefusedError)
+                then = f"again in {pause:.0f} s" if again else "the next save is tried again"
                 _told(f"step {step:,} is not pushed, {then}: {_line(error)}")
             else:
                 _told(f"step {step:,} is on the Hub: {self.name}")
                 return
             with self._changed:
                 newer = self._changed.wait_for(
-                    lambda: self._over or self._waiting is not None, seconds if again else 0
+                    lambda: self._over or self._waiting is not None, pause if again else 0
                 )
             if newer or not again:
                 return
 
 
-def publish_end(
-    folder: RunFolder, recipe: Recipe, wait: Callable[[float], object] = threading.Event().wait
-) -> None:
+def publish_end(folder: RunFolder, recipe: Recipe) -> None:
     """Push the finished adapter with its card, where the recipe asks for it, and wait for that.
 
     A push that fails in the end is told in a line: the run itself is whole on the disk.
@@ -144,15 +141,12 @@ def publish_end(
                 _told(address)
                 return
             except Exception as error:
-                refusal = isinstance(error, PushRefusal) or attempt == LAST_TRIES
-                seconds = _pause_after(error, pause)
-                _told(
-                    f"not pushed{'' if refusal else f', again in {seconds:.0f} s'}: {_line(error)}"
-                )
+                refusal = isinstance(error, PushRefusedError) or attempt == LAST_TRIES
+                _told(f"not pushed{'' if refusal else f', again in {pause:.0f} s'}: {_line(error)}")
             if refusal:
                 _told(f"`nybble push {folder.path} --to {name}` pushes it later")
                 return
-            wait(seconds)
+            time.sleep(pause)
 
 
 @contextmanager
@@ -183,11 +177,6 @@ def _pauses() -> Iterator[float]:
     while True:
         yield seconds
         seconds = min(MOST_SECONDS, 2 * seconds)
-
-
-def _pause_after(error: Exception, pause: float) -> float:
-    asked = asked_seconds(error)
-    return pause if asked is None else max(pause, asked)
 
 
 def _told(text: str) -> None:

@@ -72,7 +72,7 @@ def check_published(run: Path, name: str) -> list[str]:
     if finished:
         raise InputError(
             f"The run of {name} is finished.",
-            "Begin from its adapter with model.adapter, or name an earlier commit of it after an @.",
+            "Begin from its adapter with model.adapter, or name an earlier commit after an @.",
         )
     for file, expected in sums.items():
         parts = PurePosixPath(file).parts

@@ -18,6 +18,7 @@ from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
 from nybble.sources import check_adapter, check_model, parse_reference
 from nybble.sources.hub_errors import refused
+from nybble.sources.patience import patiently
 from nybble.sources.token import hub_token
 
 _CONFIG = "adapter_config.json"
@@ -26,7 +27,7 @@ _TOKENS = "https://huggingface.co/settings/tokens"
 _KEPT_BACK = ("merge.json", "README.md")
 
 
-class PushRefusal(InputError):
+class PushRefusedError(InputError):
     """What trying again does not mend: the token, its rights, or who sees the repository."""
 
 
@@ -65,31 +66,35 @@ def upload_folder(
 
     api = HfApi(token=push_token())
     with _push_errors(to, revision, kind):
-        address = str(api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
+        address = str(
+            patiently(lambda: api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
+        )
         if private and api.repo_info(to, repo_type=kind).private is False:
-            raise PushRefusal(
+            raise PushRefusedError(
                 f"The repository {to} is there already, and public.",
                 "Say --public (in a recipe publish.private=false) to push to it all the same, or "
                 "choose another name.",
             )
         if revision != "main":
             api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True)
-        api.upload_folder(
-            repo_id=to,
-            repo_type=kind,
-            folder_path=folder,
-            revision=revision,
-            commit_message=f"{title}, by Nybble",
-            delete_patterns=replaced,
+        patiently(
+            lambda: api.upload_folder(
+                repo_id=to,
+                repo_type=kind,
+                folder_path=folder,
+                revision=revision,
+                commit_message=f"{title}, by Nybble",
+                delete_patterns=replaced,
+            )
         )
     return address
 
 
 def push_token() -> str:
-    """The token to push with. Raises `PushRefusal` without one."""
+    """The token to push with. Raises `PushRefusedError` without one."""
     token = hub_token()
     if token is None:
-        raise PushRefusal(
+        raise PushRefusedError(
             "There is no Hugging Face token on this machine.",
             f"Log in with `hf auth login` or set HF_TOKEN; make one with write access on {_TOKENS}",
         )
@@ -166,12 +171,12 @@ def _not_written(status: int | None, error: Exception, to: str) -> InputError | 
     if isinstance(error, hub.OfflineModeIsEnabled):
         return InputError("HF_HUB_OFFLINE forbids to push.", "Unset HF_HUB_OFFLINE.")
     if status == 401:
-        return PushRefusal(
+        return PushRefusedError(
             f"The Hub does not accept your token for {to}.",
             "It may have expired: log in again with `hf auth login`, or set another HF_TOKEN.",
         )
     if status == 403:
-        return PushRefusal(
+        return PushRefusedError(
             f"Your token may not write to {to}: {_reason(error)}",
             f"Push to a name of your own instead of {owner}/..., or give the token write access "
             f"on {_TOKENS}",

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nybble.recipe.part import Part
+from nybble.recipe.publish_part import PublishPart
 from nybble.recipe.row_parts import RowRange, Truncation
 from nybble.recipe.train_source import (
     Columns,
@@ -219,21 +220,6 @@ class EvaluatePart(Part):
         if self.orange_within < self.green_within or self.orange_share < self.green_share:
             raise ValueError("orange_within and orange_share must not be below the green ones")
         return self
-
-
-class PublishPart(Part):
-    """Where the run is pushed on the Hub while it trains and when it ends."""
-
-    hub: str | None = Field(None, description="repository as owner/name, made where it is not")
-    private: bool = Field(True, description="false: everybody may see it")
-    every_save: bool = Field(True, description="push every checkpoint; false: only the end")
-
-    @field_validator("hub")
-    @classmethod
-    def _owner_and_name(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value, re.ASCII):
-            raise ValueError("must be the name of a repository, as owner/name")
-        return value
 
 
 class Recipe(Part):
