@@ -14,6 +14,8 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, home: Path, token: str | 
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setattr(constants, "ENDPOINT", url)
+    address = url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)

@@ -44,7 +44,10 @@ class Uploaded:
 
 @dataclass
 class UploadHub:
-    """`drops` commits end without an answer, `busy` ones with 429. `owned` names may be written by `token`; any other is 403, any other token 401."""
+    """`owned` names may be written by `token`; any other is 403, any other token 401.
+
+    The first `drops` commits end without an answer, the next `busy` ones with 429.
+    """
 
     token: str
     owned: str
@@ -115,8 +118,12 @@ class _Handler(Handler):
         elif branch not in repository.branches:
             self._answer(404, {"error": "no"}, {"X-Error-Code": "RevisionNotFound"})
         elif what == "tree":
-            self._answer(200, [{"type": "file", "path": path, "size": len(content), "oid": "0" * 40}
-                               for path, content in repository.branches[branch].items()])  # fmt: skip
+            files = repository.branches[branch]
+            sizes = {path: len(content) for path, content in files.items()}
+            self._answer(
+                200,
+                [{"type": "file", "path": p, "size": n, "oid": "0" * 40} for p, n in sizes.items()],
+            )
         elif what == "preupload":
             files = [
                 {"path": file["path"], "shouldIgnore": False, "oid": None,

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.slow
 TOKEN = "hf_" + "A1b2" * 8
 NAME = "me/price-lite"
 SHORT = ["train.max_steps=6", "train.save_steps=2", "data.limit=200", "data.validation=10",
-         "data.test=20", "evaluate.size=0", "train.batch_size=4", f"publish.hub={NAME}"]  # fmt: skip
+         "data.test=20", "evaluate.size=0", "train.batch_size=4",
+         f"publish.hub={NAME}"]  # fmt: skip
 ADAPTER = "adapter_model.safetensors"
 
 
