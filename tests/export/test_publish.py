@@ -18,6 +18,8 @@ TOKEN = "hf_" + "A1b2" * 8
 class Hub:
     """In place of `upload_folder`: fails with `errors`, in their order, then takes all."""
 
+    private = True
+
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.open = threading.Event()
@@ -30,7 +32,7 @@ class Hub:
         self.begun.set()
         assert self.open.wait(10)
         assert (to, kind, private, revision, replaced) == (
-            "me/x", "model", True, "main", "nybble/*")  # fmt: skip
+            "me/x", "model", self.private, "main", "nybble/*")  # fmt: skip
         if self.errors:
             raise self.errors.pop(0)
         self.titles.append(title)
@@ -183,3 +185,17 @@ def test_saves_are_watched_where_the_recipe_says_so(make_run, tmp_path) -> None:
     assert count(folder, "publish.hub=me/x") == 1
     assert count(folder, "publish.hub=me/x", "publish.every_save=false") == 0
     assert count(RunFolder(tmp_path / "seed-43"), "publish.hub=me/x") == 0
+
+
+def test_private_is_what_the_recipe_says(published) -> None:
+    hub = Hub()
+    hub.private = False
+    publish_end(*published(hub, "publish.private=false"))
+    assert hub.titles == ["Adapter of price-demo"]
+
+
+def test_a_card_that_cannot_be_written_does_not_fail_the_finished_run(published, capsys) -> None:
+    folder, recipe = published(Hub())
+    (folder.path / "plan.json").unlink()
+    publish_end(folder, recipe)
+    assert "pushes it later" in capsys.readouterr().out

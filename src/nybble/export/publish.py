@@ -11,10 +11,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-from nybble.export.published import RUN, stage_run
+from nybble.export.published import RUN, list_files, stage_run
 from nybble.export.push import PushRefusedError, push_token, upload_folder
 from nybble.recipe import Recipe
 from nybble.runs.atomic import PARTIAL_PREFIX
@@ -133,34 +132,32 @@ def publish_end(folder: RunFolder, recipe: Recipe) -> None:
     name = recipe.publish.hub
     if not name or not folder.adapter.exists():
         return
-    with _staged_end(folder, recipe, name) as scratch:
-        for attempt, pause in enumerate(_pauses(), 1):
-            try:
-                with _one_push:
-                    address = _upload(scratch, recipe, f"Adapter of {recipe.name}")
-                _told(address)
-                return
-            except Exception as error:
-                refusal = isinstance(error, PushRefusedError) or attempt == LAST_TRIES
-                _told(f"not pushed{'' if refusal else f', again in {pause:.0f} s'}: {_line(error)}")
-            if refusal:
-                _told(f"`nybble push {folder.path} --to {name}` pushes it later")
-                return
-            time.sleep(pause)
+    for attempt, pause in enumerate(_pauses(), 1):
+        try:
+            _told(_push_end(folder, recipe, name))
+            return
+        except Exception as error:
+            last = isinstance(error, PushRefusedError) or attempt == LAST_TRIES
+            _told(f"not pushed{'' if last else f', again in {pause:.0f} s'}: {_line(error)}")
+        if last:
+            _told(f"`nybble push {folder.path} --to {name}` pushes it later")
+            return
+        time.sleep(pause)
 
 
-@contextmanager
-def _staged_end(folder: RunFolder, recipe: Recipe, name: str) -> Iterator[Path]:
+def _push_end(folder: RunFolder, recipe: Recipe, name: str) -> str:
     scratch = _scratch(folder)
     try:
         stage_run(folder, recipe, name, scratch, None)
-        yield scratch
+        with _one_push:
+            return _upload(scratch, recipe, f"Adapter of {recipe.name}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _upload(scratch: Path, recipe: Recipe, title: str) -> str:
     """One commit: `scratch`, and what of an earlier save is not in it is gone."""
+    list_files(scratch)
     part = recipe.publish
     return upload_folder(
         scratch, part.hub or "", "model", part.private, "main", title, replaced=f"{RUN}/*"

@@ -50,10 +50,17 @@ def stage_run(
         _link_files(checkpoint, run / "checkpoints" / checkpoint.name, recipe, ())
     _link_files(checkpoint or folder.adapter, scratch, recipe, _ONLY_IN_CHECKPOINTS)
     write_text(scratch / "README.md", write_card(folder, recipe, name, step=step))
-    sums = {
-        _relative(path, run): _sha256(path) for path in sorted(run.rglob("*")) if path.is_file()
-    }
-    write_json(run / FILES, {"finished": checkpoint is None, "sha256": sums})
+
+
+def list_files(scratch: Path) -> None:
+    """Write the checksums of what `stage_run` put into `scratch`.
+
+    Gigabytes take seconds to read, which a training shall not wait for: hence apart.
+    """
+    run = scratch / RUN
+    listed = [path for path in sorted(run.rglob("*")) if path.is_file() and path.name != FILES]
+    sums = {path.relative_to(run).as_posix(): _sha256(path) for path in listed}
+    write_json(run / FILES, {"finished": not (run / "checkpoints").exists(), "sha256": sums})
 
 
 def check_published(run: Path, name: str) -> list[str]:
@@ -104,10 +111,6 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # a file system without links, or another one
         shutil.copyfile(source, target)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
 
 
 def _sha256(path: Path) -> str:
