@@ -25,7 +25,7 @@ RUN = "nybble"
 FILES = "files.json"
 _CONFIG = "adapter_config.json"
 _RECORDS = ("plan.json", "data/audit.json", "metrics.jsonl", "seeds/asked.json")
-_ONLY_IN_CHECKPOINTS = ("optimizer.safetensors", "trainer_state.json")
+_ADAPTER = (_CONFIG, "adapter_model.safetensors")
 
 
 def stage_run(
@@ -47,8 +47,10 @@ def stage_run(
     step = None
     if checkpoint:
         step = int(checkpoint.name.rpartition("-")[2])
-        _link_files(checkpoint, run / "checkpoints" / checkpoint.name, recipe, ())
-    _link_files(checkpoint or folder.adapter, scratch, recipe, _ONLY_IN_CHECKPOINTS)
+        _link_files(_files(checkpoint), run / "checkpoints" / checkpoint.name, recipe)
+        _link_files([checkpoint / name for name in _ADAPTER], scratch, recipe)
+    else:
+        _link_files(_files(folder.adapter), scratch, recipe)
     write_text(scratch / "README.md", write_card(folder, recipe, name, step=step))
 
 
@@ -93,17 +95,21 @@ def check_published(run: Path, name: str) -> list[str]:
     return list(sums)
 
 
-def _link_files(source: Path, target: Path, recipe: Recipe, without: tuple[str, ...]) -> None:
-    """Link the files of `source`; the adapter's configuration names a base without a path."""
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _link_files(files: list[Path], target: Path, recipe: Recipe) -> None:
+    """Link `files` into `target`; an adapter's configuration may name its base by no path."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in source.iterdir():
+    base = hub_name(recipe.model.base) or public_recipe(recipe).model.base
+    for path in files:
         if path.name == _CONFIG:
             config = json.loads(path.read_text(encoding="utf-8"))
-            base = recipe.model.base
-            config["base_model_name_or_path"] = hub_name(base) or public_recipe(recipe).model.base
-            write_json(target / _CONFIG, config)
-        elif path.is_file() and path.name not in without:
-            _link(path, target / path.name)
+            if config.get("base_model_name_or_path") != base:
+                write_json(target / _CONFIG, config | {"base_model_name_or_path": base})
+                continue
+        _link(path, target / path.name)
 
 
 def _link(source: Path, target: Path) -> None:
