@@ -181,5 +181,6 @@ def _told(text: str) -> None:
 
 
 def _line(error: Exception) -> str:
+    """What went wrong, masked; and what to do, where trying again does not mend it."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return masked(" ".join(lines[:2]))
+    return masked(" ".join(lines[: 2 if isinstance(error, PushRefusedError) else 1]))
