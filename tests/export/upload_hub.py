@@ -3,6 +3,7 @@
 POST /api/repos/create                            the repository, 409 when it is there
 POST /api/validate-yaml                           whether the card's front matter is right
 GET  /api/models/OWNER/NAME                       whether it is private
+GET  /api/models/OWNER/NAME/tree/BRANCH           its files
 POST /api/models/OWNER/NAME/branch/BRANCH         a branch
 POST /api/models/OWNER/NAME/preupload/BRANCH      which files go through LFS
 POST /OWNER/NAME.git/info/lfs/objects/batch       where to put them
@@ -25,7 +26,9 @@ import yaml
 
 from ..local_server import Handler, serving
 
-_MODEL = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/(branch|preupload|commit)/(.+))?")
+_MODEL = re.compile(
+    r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/(branch|preupload|commit|tree)/(.+))?"
+)
 _BATCH = re.compile(r"/(?:datasets/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch")
 _LFS = re.compile(r"/lfs/([0-9a-f]{64})")
 
@@ -35,18 +38,24 @@ class Uploaded:
     """A repository: who sees it, and its files by branch."""
 
     private: bool
+    commits: list[dict[str, bytes]] = field(default_factory=list)
     branches: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"main": {}})
 
 
 @dataclass
 class UploadHub:
-    """`owned` names may be written by `token`; any other is 403, any other token 401."""
+    """`owned` names may be written by `token`; any other is 403, any other token 401.
+
+    The first `drops` commits end without an answer, the next `busy` ones with 429.
+    """
 
     token: str
     owned: str
     status: int = 200
     message: str = ""
     url: str = ""
+    drops: int = 0
+    busy: int = 0
     repositories: dict[str, Uploaded] = field(default_factory=dict)
     stored: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -108,6 +117,13 @@ class _Handler(Handler):
             self._answer(201, {"files": len(known)})
         elif branch not in repository.branches:
             self._answer(404, {"error": "no"}, {"X-Error-Code": "RevisionNotFound"})
+        elif what == "tree":
+            files = repository.branches[branch]
+            sizes = {path: len(content) for path, content in files.items()}
+            self._answer(
+                200,
+                [{"type": "file", "path": p, "size": n, "oid": "0" * 40} for p, n in sizes.items()],
+            )
         elif what == "preupload":
             files = [
                 {"path": file["path"], "shouldIgnore": False, "oid": None,
@@ -115,8 +131,15 @@ class _Handler(Handler):
                 for file in json.loads(body)["files"]
             ]  # fmt: skip
             self._answer(200, {"files": files})
+        elif self.hub.drops:
+            self.hub.drops -= 1
+            self.close_connection = True
+        elif self.hub.busy:
+            self.hub.busy -= 1
+            self._answer(429, {"error": "slow down"}, {"Retry-After": "0"})
         else:
             self._commit(repository.branches[branch], body)
+            repository.commits.append(dict(repository.branches[branch]))
 
     def _batch(self, wanted: dict) -> None:
         objects = []
@@ -139,9 +162,13 @@ class _Handler(Handler):
                 files[value["path"]] = base64.b64decode(value["content"])
             elif item["key"] == "lfsFile":
                 files[value["path"]] = self.hub.stored[value["oid"]]
+            elif item["key"] == "deletedFile":
+                del files[value["path"]]
         self._answer(200, {"commitUrl": f"{self.hub.url}/me/x/commit/1", "commitOid": "1" * 40})
 
-    def _answer(self, status: int, value: dict, headers: dict[str, str] | None = None) -> None:
+    def _answer(
+        self, status: int, value: dict | list, headers: dict[str, str] | None = None
+    ) -> None:
         body = json.dumps(value).encode()
         self.send_response(status)
         for name, text in (headers or {}).items():

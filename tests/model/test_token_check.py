@@ -96,3 +96,10 @@ def test_a_token_that_the_hub_does_not_accept(hub: list[int]) -> None:
     found = scope_finding()
     assert (found.status, bool(found.fix)) == ("note", True)
     assert SECRET not in str(found)
+
+
+def test_the_env_file_comes_last(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"hf_token={SECRET}\n")
+    place = token_place({}, tmp_path / "none", tmp_path / ".env")
+    assert place == f"the file {tmp_path / '.env'}"
+    assert token_place({"hf_token": SECRET}, tmp_path / "none").endswith("variable hf_token")

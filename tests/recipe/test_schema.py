@@ -84,6 +84,9 @@ FIELDS = {
     "evaluate.green_share": (0.2, 0.0, "-1"),
     "evaluate.orange_within": (80.0, 40.0, "-1"),
     "evaluate.orange_share": (0.4, 0.5, "-1"),
+    "publish.hub": (None, "me/other", "other"),
+    "publish.private": (True, False, "perhaps"),
+    "publish.every_save": (True, False, "some"),
 }
 OPTIONAL = [key for key, (default, _, _) in FIELDS.items() if default is not REQUIRED]
 NUMBERS = [key for key, (default, _, _) in FIELDS.items() if isinstance(default, float)]

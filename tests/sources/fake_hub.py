@@ -31,6 +31,7 @@ class Repository:
     status: int = 200
     message: str = ""
     cut_once: str = ""
+    busy: int = 0
     cut_files: set[str] = field(default_factory=set)
 
     def commit(self, revision: str) -> str | None:
@@ -82,6 +83,9 @@ class _Handler(Handler):
         repository = self.hub.repositories.get(name)
         if repository is None or repository.kind != kind:
             self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
+        elif repository.busy:
+            repository.busy -= 1
+            self._answer(429, b"", {"Retry-After": "0"})
         elif repository.status != 200:
             self._answer(repository.status, b"", {"X-Error-Message": repository.message})
         elif repository.commit(revision) is None:

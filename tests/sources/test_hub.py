@@ -69,7 +69,13 @@ REPOSITORIES = {
     "me/hidden": Repository({"main": model_files()}, gated_info=True),
     "me/down": Repository({}, status=503, message=f"no {TOKEN}"),
     "me/expired": Repository({}, status=401, message="Invalid credentials in Authorization header"),
-    "me/adapter": Repository({"main": adapter_files() | {"optimizer.pt": b"pickle"}}),
+    "me/adapter": Repository(
+        {
+            "main": adapter_files() | {"optimizer.pt": b"pickle"},
+            "v1": adapter_files() | {"README.md": b"# The first"},
+        }
+    ),
+    "me/busy": Repository({"main": model_files()}, busy=2),
     "me/rows": Repository(
         {
             "main": {
@@ -91,6 +97,10 @@ REPOSITORIES = {
 ONLINE: dict[str, list[Any]] = {
     "model": ["locate_model", "me/model", "main"],
     "older model with its code": ["locate_model", "me/model", "v1", True],
+    "pinned in the name": ["locate_model", "hub:me/model@v1", "main"],
+    "pinned adapter": ["find_adapter", "me/adapter@v1"],
+    "pinned rows": ["load_rows", "me/rows@v1", "main", None],
+    "too many requests": ["locate_model", "me/busy", "main"],
     "sharded": ["locate_model", "hub:me/sharded", "main"],
     "cut once": ["locate_model", "me/cut", "main"],
     "pickled": ["locate_model", "me/pickled", "main"],
@@ -187,6 +197,19 @@ def test_a_revision_is_what_was_there_then_and_code_comes_when_asked(sessions: S
     assert json.loads(Path(folder, "config.json").read_bytes()) == {"model_type": "older"}
     assert "modeling_mine.py" in names(folder)
     assert sessions.online["model"]["value"] != folder
+
+
+def test_a_revision_in_the_name_pins_model_adapter_and_rows(sessions: Sessions) -> None:
+    model = Path(sessions.online["pinned in the name"]["value"])
+    assert json.loads((model / "config.json").read_bytes()) == {"model_type": "older"}
+    adapter = Path(sessions.online["pinned adapter"]["value"])
+    assert (adapter / "README.md").read_bytes() == b"# The first"
+    assert sessions.online["pinned rows"] == {"value": [{"a": "old"}]}
+
+
+def test_a_hub_that_asks_to_wait_is_waited_for(sessions: Sessions) -> None:
+    check_model(Path(sessions.online["too many requests"]["value"]))
+    assert sessions.text.count("too many requests: waiting 0 s") == 2
 
 
 def test_nothing_else_is_ever_asked_for_and_no_telemetry(sessions: Sessions) -> None:

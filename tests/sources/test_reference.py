@@ -18,6 +18,9 @@ from nybble.sources.reference import Reference, absolute, parse_reference
         ("meta-llama/Llama-3.2-3B", Reference("hub", "meta-llama/Llama-3.2-3B")),
         ("owner/name:main", Reference("hub", "owner/name", "main")),
         ("owner/name#test", Reference("hub", "owner/name", None, "test")),
+        ("owner/name@v1.0", Reference("hub", "owner/name", revision="v1.0")),
+        ("hub:owner/name@refs/pr/1", Reference("hub", "owner/name", revision="refs/pr/1")),
+        ("owner/name@v1:main#test", Reference("hub", "owner/name", "main", "test", "v1")),
         ("hub:owner/name:main#test", Reference("hub", "owner/name", "main", "test")),
         ("./owner/name", Reference("path", "./owner/name")),
         ("../name", Reference("path", "../name")),
@@ -50,7 +53,7 @@ def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     "text",
     [
         *("", "foo", "a/b/c", "owner/", "a/b?x=1", "hub:gpt2", "hub:./rows.jsonl", "s3://bucket/x"),
-        *("owner/name:", "owner/name#", "owner/name:a/b", "o n/x", "x" * 5000),
+        *("owner/name:", "owner/name#", "owner/name:a/b", "owner/name@", "o n/x", "x" * 5000),
     ],
 )
 def test_neither_path_nor_repository(text: str) -> None:
@@ -91,3 +94,11 @@ def test_a_path_is_made_absolute_and_nothing_else(tmp_path, monkeypatch):
     assert absolute("~/model") == str(Path.home() / "model")
     for name in ("bundled:mini", "hub:owner/name", "owner/other", "owner/other:config#test"):
         assert absolute(name) == name
+
+
+def test_a_revision_is_named_once() -> None:
+    pinned = parse_reference("owner/name@v1")
+    assert pinned.revision_or("main") == pinned.revision_or("v1") == "v1"
+    assert parse_reference("owner/name").revision_or("v2") == "v2"
+    with pytest.raises(InputError, match="at v1 and at v2"):
+        pinned.revision_or("v2")

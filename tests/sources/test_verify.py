@@ -104,3 +104,17 @@ def test_of_a_repository_on_the_hub_verify_sees_what_was_fetched(tmp_path: Path)
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["['config.json']", "['config.json'] False", "True"]
+
+
+def test_a_revision_in_the_name_is_the_one_that_is_looked_at(tmp_path, monkeypatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--me--adapter"
+    (cached / "snapshots" / "abc").mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "v1").write_text("abc")
+    for name in ("hub:me/adapter@v1", "me/adapter@abc"):
+        assert verify(name, "main").folder == cached / "snapshots" / "abc"
+    with pytest.raises(InputError, match="at main is not on this disk"):
+        verify("me/adapter", "main")

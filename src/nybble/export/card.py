@@ -24,11 +24,16 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!$])")
 
 
 def write_card(
-    folder: RunFolder, recipe: Recipe, name: str, merge_report: dict[str, Any] | None = None
+    folder: RunFolder,
+    recipe: Recipe,
+    name: str,
+    merge_report: dict[str, Any] | None = None,
+    step: int | None = None,
 ) -> str:
     """The card as Markdown, for an adapter or model that is loaded by `name`.
 
-    With `merge_report` (what merge.json holds) it is the merged model's. Raises `InputError` when
+    With `merge_report` (what merge.json holds) it is the merged model's; with `step` that of a
+    checkpoint, and says that the training goes on. Raises `InputError` when
     the run lacks plan.json or environment.json.
     """
     public = public_recipe(recipe)
@@ -37,7 +42,7 @@ def write_card(
         f"# {escaped(recipe.name)}",
         escaped(recipe.summary) if recipe.summary else "",
         _trained(folder, recipe, public),
-        _results(folder, recipe),
+        _results(folder, recipe) if step is None else _going_on(step, name),
         _merged(merge_report) if merge_report else "",
         _usage(folder, recipe, public, name, merge_report),
         f"## Recipe\n\n{_fenced(dump_recipe(public), 'yaml')}",
@@ -63,7 +68,7 @@ def _without_folders(reference: str) -> str:
     return (Path(reference).name or "local") if is_path else reference
 
 
-def _hub_name(reference: object) -> str | None:
+def hub_name(reference: object) -> str | None:
     """owner/name of what is on the Hub; None for anything else."""
     if not isinstance(reference, str):
         return None
@@ -75,8 +80,8 @@ def _front_matter(recipe: Recipe, merged: bool) -> str:
     """What the Hub reads. A licence is not ours to choose: the Hub asks for it."""
     data = recipe.data
     sources = [*data.train_sources, data.validation, data.test]
-    datasets = list(dict.fromkeys(name for name in map(_hub_name, sources) if name))
-    base = _hub_name(recipe.model.base)
+    datasets = list(dict.fromkeys(name for name in map(hub_name, sources) if name))
+    base = hub_name(recipe.model.base)
     quantised = [] if recipe.model.quantization == "none" else ["qlora"]
     fields: dict[str, Any] = {
         **({"base_model": base} if base else {}),
@@ -115,6 +120,13 @@ def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
             + "."
         )
     return f"## Training\n\n{text}"
+
+
+def _going_on(step: int, name: str) -> str:
+    return (
+        f"## Checkpoint\n\nThese are the adapters after step {step:,}; the training is not over "
+        f"and nothing is judged yet. `nybble resume hub:{name}` goes on from here."
+    )
 
 
 def _results(folder: RunFolder, recipe: Recipe) -> str:
@@ -163,7 +175,7 @@ def _usage(
     name: str,
     merge_report: dict[str, Any] | None,
 ) -> str:
-    base = repr(_hub_name(recipe.model.base) or public.model.base)
+    base = repr(hub_name(recipe.model.base) or public.model.base)
     if recipe.model.base.startswith("bundled:"):
         base = f"locate_model({recipe.model.base!r}, 'main')"
     if merge_report:

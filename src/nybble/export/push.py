@@ -1,6 +1,6 @@
 """Uploading a run's adapter or merged model, with its card, to the Hugging Face Hub.
 
-The token is huggingface_hub's: HF_TOKEN, or the one that `hf auth login` left. It is never shown.
+The token is the one of `nybble.sources.token`. It is never shown.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from nybble.export.card import public_recipe, write_card
+from nybble.export.card import hub_name, public_recipe, write_card
 from nybble.recipe import Recipe
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
@@ -18,11 +18,17 @@ from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
 from nybble.sources import check_adapter, check_model, parse_reference
 from nybble.sources.hub_errors import refused
+from nybble.sources.patience import patiently
+from nybble.sources.token import hub_token
 
 _CONFIG = "adapter_config.json"
 _TOKENS = "https://huggingface.co/settings/tokens"
 # merge.json names local paths; the card says what it says.
 _KEPT_BACK = ("merge.json", "README.md")
+
+
+class PushRefusedError(InputError):
+    """What trying again does not mend: the token, its rights, or who sees the repository."""
 
 
 def push(
@@ -49,36 +55,50 @@ def upload_folder(
     private: bool,
     revision: str,
     title: str,
+    replaced: str | None = None,
 ) -> str:
     """Upload `folder` as the repository `to`, made when it is not there; gives its address.
 
+    The repository's files that match `replaced` and are not in `folder` are gone afterwards.
     Raises `InputError` as `push` does.
     """
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    if get_token() is None:
-        raise InputError(
-            "There is no Hugging Face token on this machine.",
-            f"Log in with `hf auth login` or set HF_TOKEN; make one with write access on {_TOKENS}",
-        )
-    api = HfApi()
+    api = HfApi(token=push_token())
     with _push_errors(to, revision, kind):
-        address = str(api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
+        address = str(
+            patiently(lambda: api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
+        )
         if private and api.repo_info(to, repo_type=kind).private is False:
-            raise InputError(
+            raise PushRefusedError(
                 f"The repository {to} is there already, and public.",
-                "Say --public to push to it all the same, or choose another name.",
+                "Say --public (in a recipe publish.private=false) to push to it all the same, or "
+                "choose another name.",
             )
         if revision != "main":
             api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True)
-        api.upload_folder(
-            repo_id=to,
-            repo_type=kind,
-            folder_path=folder,
-            revision=revision,
-            commit_message=f"{title}, by Nybble",
+        patiently(
+            lambda: api.upload_folder(
+                repo_id=to,
+                repo_type=kind,
+                folder_path=folder,
+                revision=revision,
+                commit_message=f"{title}, by Nybble",
+                delete_patterns=replaced,
+            )
         )
     return address
+
+
+def push_token() -> str:
+    """The token to push with. Raises `PushRefusedError` without one."""
+    token = hub_token()
+    if token is None:
+        raise PushRefusedError(
+            "There is no Hugging Face token on this machine.",
+            f"Log in with `hf auth login` or set HF_TOKEN; make one with write access on {_TOKENS}",
+        )
+    return token
 
 
 def check_name(to: str) -> None:
@@ -119,7 +139,8 @@ def _staged(source: Path, card: str, recipe: Recipe) -> Iterator[Path]:
                 (staged / path.name).symlink_to(path.absolute())
         if (source / _CONFIG).is_file():
             config = json.loads((source / _CONFIG).read_text(encoding="utf-8"))
-            config["base_model_name_or_path"] = public_recipe(recipe).model.base
+            base = recipe.model.base
+            config["base_model_name_or_path"] = hub_name(base) or public_recipe(recipe).model.base
             write_json(staged / _CONFIG, config)
         write_text(staged / "README.md", card)
         yield staged
@@ -150,12 +171,12 @@ def _not_written(status: int | None, error: Exception, to: str) -> InputError | 
     if isinstance(error, hub.OfflineModeIsEnabled):
         return InputError("HF_HUB_OFFLINE forbids to push.", "Unset HF_HUB_OFFLINE.")
     if status == 401:
-        return InputError(
+        return PushRefusedError(
             f"The Hub does not accept your token for {to}.",
             "It may have expired: log in again with `hf auth login`, or set another HF_TOKEN.",
         )
     if status == 403:
-        return InputError(
+        return PushRefusedError(
             f"Your token may not write to {to}: {_reason(error)}",
             f"Push to a name of your own instead of {owner}/..., or give the token write access "
             f"on {_TOKENS}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from nybble.data.template import parse_template
 from nybble.recipe.schema import Recipe
 from nybble.runs.folder import RunFolder
+from nybble.sources import parse_reference
 
 _WHOLE = re.compile(r"\d{0,3}")
 _NUMBERS = {"first": (r"-?\d+(?:\.\d+)?", 0), "last": (r"-?\d+(?:\.\d+)?", -1)}
@@ -83,8 +84,9 @@ def _load(recipe: Recipe, source: Source) -> str:
             f"    bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype={dtype})",
         ]
         options.append("quantization_config=nf4")
-    if recipe.model.revision != "main":
-        options.append(f"revision={recipe.model.revision!r}")
+    revision = parse_reference(recipe.model.base).revision_or(recipe.model.revision)
+    if revision != "main":
+        options.append(f"revision={revision!r}")
     lines += [
         "base = AutoModelForCausalLM.from_pretrained(",
         f"    {source.base}, {', '.join(options)})",

@@ -10,8 +10,8 @@ from typing import Any
 
 from nybble.model.finding import Finding
 from nybble.runs.errors import NybbleError
+from nybble.sources.token import ENV_FILE, VARIABLES, env_file_token, hub_token
 
-VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 NO_TOKEN = (
     "Only gated and private models need one: `hf auth login`, or set HF_TOKEN to one from "
     "https://huggingface.co/settings/tokens."
@@ -22,22 +22,27 @@ def token_findings(environment: Mapping[str, str], online: bool) -> list[Finding
     """Where the token is, and with `online` whose it is and what it may do."""
     from huggingface_hub import constants
 
-    place = token_place(environment, Path(constants.HF_TOKEN_PATH))
+    place = token_place(environment, Path(constants.HF_TOKEN_PATH), ENV_FILE)
     if place is None:
         return [Finding("Hugging Face token", "note", "none", NO_TOKEN)]
     found = Finding("Hugging Face token", "ok", f"in {place}")
     return [found, scope_finding()] if online else [found]
 
 
-def token_place(environment: Mapping[str, str], file: Path) -> str | None:
-    """The variable or file that the Hub's library takes the token from; None without a token."""
+def token_place(
+    environment: Mapping[str, str], file: Path, env_file: Path = ENV_FILE
+) -> str | None:
+    """The variable or file that the token is taken from, `file` being the login's; or None."""
     for name in VARIABLES:
         if environment.get(name, "").strip():
             return f"the environment variable {name}"
     try:
-        return str(file) if file.read_text(encoding="utf-8").strip() else None
+        logged_in = bool(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError):
-        return None
+        logged_in = False
+    if logged_in:
+        return str(file)
+    return f"the file {env_file}" if env_file_token(env_file) else None
 
 
 def scope_finding() -> Finding:
@@ -49,7 +54,7 @@ def scope_finding() -> Finding:
     constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
         with hub_errors("of the token", "main"):
-            return answer_finding(HfApi().whoami())
+            return answer_finding(HfApi(token=hub_token()).whoami())
     except NybbleError as error:
         return Finding("token's scope", "note", error.message, error.fix)
 

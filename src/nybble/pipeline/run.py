@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nybble.export.publish import check_publish, publish_end
 from nybble.pipeline.seeds import finished
 from nybble.pipeline.stage import Stage, judged, make_stage
 from nybble.recipe import Recipe, dump_recipe
@@ -28,6 +29,7 @@ def run(
     that fails before its first checkpoint leaves nothing.
     """
     check_output(output, replace)
+    check_publish(recipe)
     stage = make_stage(recipe)
     from nybble.pipeline.work import begin, plan_here
 
@@ -38,6 +40,7 @@ def run(
     print(f"run        {recipe.name} into {folder.path}")
     with locked(folder.path), _guarded(folder):
         begin(stage, plan, folder, seeds)
+        publish_end(folder, stage.recipe)
     print(f"report     {write_report(folder)}")
     return folder
 
@@ -52,12 +55,14 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
         )
     if finished(folder, judged(recipe)):
         raise InputError(f"{folder.path} is finished.", f"`nybble report {folder.path}` shows it.")
+    check_publish(recipe)
     stage = make_stage(recipe)
     _check_same_rows(folder, stage)
     from nybble.pipeline.work import finish, plan_as_begun
 
     with locked(folder.path), _guarded(folder):
         finish(stage, plan_as_begun(stage, folder), folder)
+        publish_end(folder, stage.recipe)
     print(f"report     {write_report(folder)}")
     return folder
 

@@ -54,8 +54,9 @@ class Stage:
     def base_revision(self) -> str | None:
         """The revision of that base, where it is not what plain PEFT takes anyhow."""
         part = self.recipe.model
-        on_hub = parse_reference(part.base).kind == "hub"
-        return part.revision if on_hub and part.revision != "main" else None
+        reference = parse_reference(part.base)
+        revision = reference.revision_or(part.revision)
+        return revision if reference.kind == "hub" and revision != "main" else None
 
     @property
     def shots(self) -> list[Example]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nybble.recipe.part import Part
+from nybble.recipe.publish_part import PublishPart
 from nybble.recipe.row_parts import RowRange, Truncation
 from nybble.recipe.train_source import (
     Columns,
@@ -252,3 +253,4 @@ class Recipe(Part):
     lora: LoraPart = LoraPart()
     train: TrainPart = TrainPart()
     evaluate: EvaluatePart = EvaluatePart()
+    publish: PublishPart = PublishPart()

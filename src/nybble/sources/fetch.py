@@ -43,7 +43,8 @@ def load_rows(source: str, revision: str, limit: int | None) -> Sequence[dict[st
         return read_files(reference.name, limit)
     if reference.kind == "kaggle":
         return read_rows(kaggle_rows(reference.name), limit)
-    return fetch_dataset(reference.name, revision, reference.config, reference.split, limit)
+    at = reference.revision_or(revision)
+    return fetch_dataset(reference.name, at, reference.config, reference.split, limit)
 
 
 def fetch(recipe: Recipe) -> list[tuple[str, str]]:
@@ -78,7 +79,7 @@ def _locate_rows(source: str, revision: str) -> str:
         return reference.name
     if reference.kind == "kaggle":
         return str(kaggle_rows(reference.name))
-    return str(locate_dataset(reference.name, revision))
+    return str(locate_dataset(reference.name, reference.revision_or(revision)))
 
 
 def _generator(name: str) -> Callable[[int], Iterator[dict[str, Any]]]:

@@ -46,7 +46,7 @@ def find_model(base: str, revision: str, remote_code: bool = False) -> Path:
 
 
 def find_adapter(name: str) -> Path:
-    """The folder of the adapter `name`, whole."""
+    """The folder of the adapter `name`, whole; `owner/name@revision` pins it."""
     # `model.revision` is the base model's: an adapter has commits of its own.
     folder = locate_adapter(name, "main")
     check_adapter(folder)
@@ -65,7 +65,7 @@ def locate_on_disk(name: str, revision: str) -> Path:
     """
     reference = parse_reference(name)
     if reference.kind == "hub":
-        return cached_snapshot(reference.name, revision)
+        return cached_snapshot(reference.name, reference.revision_or(revision))
     return _locate(name, revision, ())
 
 
@@ -119,7 +119,8 @@ def _locate(text: str, revision: str, files: tuple[str, ...]) -> Path:
         return folder
     if reference.kind == "kaggle":
         return kaggle_model(reference.name)
-    return snapshot(reference.name, revision, "model", files, never=_NEVER)
+    at = reference.revision_or(revision)
+    return snapshot(reference.name, at, "model", files, never=_NEVER)
 
 
 def _bundled(name: str) -> Path:

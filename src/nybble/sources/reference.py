@@ -3,6 +3,7 @@
 bundled:mini                     shipped with Nybble
 data/items.jsonl, ~/models/mine  on the disk
 owner/name, hub:owner/name       a repository on the Hugging Face Hub
+owner/name@revision              the same at a branch, tag or commit
 owner/name:config#split          one configuration and one split of a data set there
 rows/*.jsonl                     several files on the disk
 saved, saved#test                a folder that `datasets` saved, and one split of it
@@ -16,12 +17,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nybble.runs.errors import InputError
+from nybble.runs.secrets import masked
 
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
 _PATH_STARTS = ("./", "../", "/", "~")
 _HUB = re.compile(
-    r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(:(?P<config>[^:#/]+))?(#(?P<split>[^#/]+))?", re.ASCII
+    r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(@(?P<revision>\w[\w./-]*))?"
+    r"(:(?P<config>[^:#/]+))?(#(?P<split>[^#/]+))?",
+    re.ASCII,
 )
 # A name's parts may not be . or .., which would lead out of the folder that is downloaded.
 _KAGGLE = re.compile(r"(?!\.)[\w-][\w.-]*(/(?!\.)[\w. ()-]+){1,}", re.ASCII)
@@ -32,12 +36,25 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """Where something is. `config` and `split` are those of a data set."""
+    """Where something is. `config` and `split` are those of a data set, `revision` the Hub's."""
 
     kind: Literal["bundled", "path", "hub", "kaggle"]
     name: str
     config: str | None = None
     split: str | None = None
+    revision: str | None = None
+
+    def revision_or(self, other: str) -> str:
+        """The revision that is asked for, where `other` is that of a field or option beside it.
+
+        Raises `InputError` when both name one, and not the same.
+        """
+        if self.revision and other not in ("main", self.revision):
+            raise InputError(
+                f"{self.name} is asked for at {masked(self.revision)} and at {masked(other)}.",
+                "Name one revision only: after the @, or beside it.",
+            )
+        return self.revision or other
 
 
 def parse_reference(text: str) -> Reference:
@@ -81,7 +98,7 @@ def _hub(name: str, text: str) -> Reference:
         raise InputError(
             f"{text!r} is no file or folder here, and not the name of a Hub repository.", _FORMS
         )
-    return Reference("hub", match["name"], match["config"], match["split"])
+    return Reference("hub", match["name"], match["config"], match["split"], match["revision"])
 
 
 def _looks_like_path(text: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Literal
 from nybble.runs.errors import InputError
 from nybble.runs.secrets import masked
 from nybble.sources.hub_errors import hub_errors
+from nybble.sources.patience import patiently
+from nybble.sources.token import hub_token
 
 
 def snapshot(
@@ -27,12 +29,15 @@ def snapshot(
     constants.HF_HUB_DISABLE_TELEMETRY = True
     with hub_errors(name, revision, kind):
         return Path(
-            snapshot_download(
-                name,
-                repo_type=kind,
-                revision=revision,
-                allow_patterns=list(files),
-                ignore_patterns=list(never),
+            patiently(
+                lambda: snapshot_download(
+                    name,
+                    repo_type=kind,
+                    revision=revision,
+                    allow_patterns=list(files),
+                    ignore_patterns=list(never),
+                    token=hub_token(),
+                )
             )
         )
 
