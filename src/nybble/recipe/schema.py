@@ -31,8 +31,8 @@ class ModelPart(Part):
 
     base: str = Field(min_length=1, description="hub id, folder, or bundled:mini")
     revision: str = Field("main", description="branch, tag or commit on the Hub")
-    quantization: Literal["nf4", "none"] = Field(
-        "nf4", description="nf4 is 4-bit with double quantisation"
+    quantization: Literal["nf4", "fp4", "int8", "none"] = Field(
+        "nf4", description="nf4 and fp4: 4 bits with double quantisation; int8: LLM.int8()"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="compute precision; auto asks the device"
@@ -124,8 +124,12 @@ class LoraPart(Part):
     target_modules: Literal["attention", "all-linear"] | list[str] = Field(
         "all-linear", description="attention: q, k, v, o; all-linear: also the MLP; or module names"
     )
-    variant: Literal["lora", "rslora"] = Field(
-        "lora", description="rslora scales by lora_alpha / sqrt(r)"
+    modules_to_save: list[str] = Field(
+        [], description="modules trained whole and saved with the adapter, such as embed_tokens"
+    )
+    variant: Literal["lora", "rslora", "dora"] = Field(
+        "lora",
+        description="rslora scales by lora_alpha / sqrt(r); dora also learns each output's length",
     )
 
     @field_validator("target_modules")
@@ -151,6 +155,12 @@ class TrainPart(Part):
     )
     warmup_steps: Steps = Field(0.03, description="steps, or a share of all when under 1")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="of the adapters, by AdamW")
+    optim: Literal["adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = (
+        Field(
+            "adamw_torch_fused",
+            description="8bit: moments of a byte each; paged: moments may wait on the host (GPUs)",
+        )
+    )
     max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down to it")
     eval_steps: Steps = Field(0.25, description="validation loss so often; 0: only at the end")
     save_steps: Steps = Field(500, description="a checkpoint so often; 0: none")
