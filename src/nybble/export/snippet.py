@@ -54,7 +54,7 @@ def decoder(folder: RunFolder, recipe: Recipe) -> str:
 
 def _imports(recipe: Recipe, source: Source, how: str) -> str:
     names = ["AutoModelForCausalLM", "AutoTokenizer"]
-    if source.base and recipe.model.quantization == "nf4":
+    if source.base and recipe.model.quantization != "none":
         names.append("BitsAndBytesConfig")
     lines = ["import re", "import statistics", ""] if how == "sampled median" else []
     lines += ["import torch"]
@@ -77,12 +77,16 @@ def _load(recipe: Recipe, source: Source) -> str:
             f"    {source.model!r}, {', '.join(options)})",
         ]
         return "\n".join([*lines, "model.eval()"]) + "\n"
-    if recipe.model.quantization == "nf4":
+    kind = recipe.model.quantization
+    if kind in ("nf4", "fp4"):
         lines += [
-            "nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='nf4',",
+            f"{kind} = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='{kind}',",
             f"    bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype={dtype})",
         ]
-        options.append("quantization_config=nf4")
+    elif kind == "int8":
+        lines += ["int8 = BitsAndBytesConfig(load_in_8bit=True)"]
+    if kind != "none":
+        options.append(f"quantization_config={kind}")
     if recipe.model.revision != "main":
         options.append(f"revision={recipe.model.revision!r}")
     lines += [

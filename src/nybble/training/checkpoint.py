@@ -49,7 +49,7 @@ def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
     config.inference_mode = False
     tensors = get_peft_model_state_dict(model, save_embedding_layers=False)
     save_file(
-        # Copies, since PEFT writes a table trained whole under the names of both ends it is tied to.
+        # Copies: PEFT names a tied table that was trained whole twice, as embedding and head.
         {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()},
         folder / "adapter_model.safetensors",
     )

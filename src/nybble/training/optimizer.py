@@ -20,7 +20,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch
     Raises `InputError` for paged ones on a CPU.
     """
     held = list(parameters)
-    options = {"lr": part.learning_rate, "weight_decay": part.weight_decay}
+    options: dict[str, Any] = {"lr": part.learning_rate, "weight_decay": part.weight_decay}
     if part.optim == "adamw_torch_fused":
         return torch.optim.AdamW(held, fused=True, **options)
     paged = part.optim.startswith("paged_")
