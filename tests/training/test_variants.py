@@ -1,10 +1,14 @@
 """Each variant trains the bundled model, resumes to the same bits, and reloads in plain PEFT."""
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
 from nybble.data.batches import StepLoader, make_step
 from nybble.engine.step import TrainStep
@@ -25,8 +29,6 @@ SHORT = ["train.max_steps=4", "train.batch_size=2", "train.save_steps=2", "train
 
 def varied(stage, *overrides: str):
     """`stage` with another recipe on the same rows."""
-    from dataclasses import replace
-
     return replace(stage, recipe=load_recipe("price-demo", [*SHORT, *overrides]))
 
 
@@ -99,3 +101,29 @@ def test_a_checkpoint_of_another_optimiser_is_refused(stage, plan, tmp_path) -> 
     other = trainer(varied(stage, "train.optim=adamw_8bit"), plan, tmp_path / "b")
     with pytest.raises(InputError, match="another optimiser"):
         other.run(tmp_path / "a" / "checkpoints" / "checkpoint-2")
+
+
+def test_a_vocabulary_of_two_tables_takes_lora(stage, plan, tmp_path) -> None:
+    untied = tmp_path / "untied"
+    shutil.copytree(stage.model_folder, untied)
+    config = json.loads((untied / "config.json").read_text()) | {"tie_word_embeddings": False}
+    (untied / "config.json").write_text(json.dumps(config))
+    tensors = load_file(untied / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    save_file(tensors, untied / "model.safetensors", metadata={"format": "pt"})
+    other = replace(
+        varied(stage, "lora.target_modules=[q_proj,embed_tokens,lm_head]"), model_folder=untied
+    )
+    whole, resumed = trainer(other, plan, tmp_path / "a"), trainer(other, plan, tmp_path / "b")
+    whole.run()
+    resumed.run(tmp_path / "a" / "checkpoints" / "checkpoint-2")
+    again = trainable_parameters(resumed.model)
+    assert any("lora_embedding_B" in name for name in again)
+    assert all(torch.equal(p, again[n]) for n, p in trainable_parameters(whole.model).items())
+    (tmp_path / "adapter").mkdir()
+    save_adapter(whole.model, tmp_path / "adapter", "base")
+    base = load_base(untied, other.recipe.model, plan)
+    plain = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
+    ids = torch.tensor([stage.prepared.train[0].input_ids])
+    with torch.no_grad():
+        assert torch.equal(plain(input_ids=ids).logits, whole.model.eval()(input_ids=ids).logits)

@@ -20,8 +20,8 @@ VOCABULARY = ("embed_tokens", "lm_head")
 def refuse_tied_adapters(model: Any, part: LoraPart) -> bool:
     """Whether `part` trains a vocabulary that is embedding and head at once.
 
-    Raises `InputError` for LoRA on it: PEFT makes two pairs of factors over the same memory, which
-    an optimiser would move twice a step, each by half of the gradient.
+    Raises `InputError` for LoRA on it: PEFT makes a pair of factors for each end, and an optimiser
+    moves them apart, so that the table would no longer be one.
     """
     if not getattr(model.config, "tie_word_embeddings", False):
         return False
@@ -30,7 +30,7 @@ def refuse_tied_adapters(model: Any, part: LoraPart) -> bool:
         if name in targets:
             raise InputError(
                 f"lora.target_modules has {name}, but this model's embed_tokens and lm_head are "
-                "one table: two adapters would share it.",
+                "one table: PEFT would train an adapter for each end, apart.",
                 "Leave it out, or train the table whole: lora.modules_to_save=[embed_tokens].",
             )
     return any(name in VOCABULARY for name in part.modules_to_save)
