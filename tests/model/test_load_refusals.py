@@ -25,7 +25,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def load(folder: Path) -> None:
-    plan = SimpleNamespace(device="cpu", compute_dtype="float32", recompute_layers=0)
+    plan = SimpleNamespace(
+        device="cpu", compute_dtype="float32", recompute_layers=0, host_vocabulary=False
+    )
     load_base(folder, ModelPart(base=str(folder), quantization="none"), plan)
 
 
@@ -36,7 +38,9 @@ def change_config(folder: Path, **changes: object) -> None:
 
 def test_a_cpu_only_bitsandbytes_on_a_gpu_machine(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr("bitsandbytes.cextension.lib", SimpleNamespace(compiled_with_cuda=False))
-    plan = SimpleNamespace(device="cuda", compute_dtype="bfloat16", recompute_layers=0)
+    plan = SimpleNamespace(
+        device="cuda", compute_dtype="bfloat16", recompute_layers=0, host_vocabulary=False
+    )
     with pytest.raises(InputError, match="CPU-only") as told:
         load_base(folder, ModelPart(base=str(folder)), plan)
     assert "bitsandbytes" in told.value.fix
@@ -50,7 +54,9 @@ def test_four_bits_on_a_cpu_where_blocks_span_rows(tmp_path: Path) -> None:
         num_attention_heads=4, num_key_value_heads=4,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(tmp_path)
-    plan = SimpleNamespace(device="cpu", compute_dtype="float32", recompute_layers=0)
+    plan = SimpleNamespace(
+        device="cpu", compute_dtype="float32", recompute_layers=0, host_vocabulary=False
+    )
     with pytest.raises(InputError, match="96 inputs, no multiple of 64"):
         load_base(tmp_path, ModelPart(base=str(tmp_path)), plan)
     load_base(tmp_path, ModelPart(base=str(tmp_path), quantization="none"), plan)

@@ -42,6 +42,8 @@ def test_the_same_recipe_gives_the_same_bytes(unchanged: bytes, tmp_path: Path) 
         "lora.lora_dropout=0.2",
         "lora.target_modules=attention",
         "lora.variant=rslora",
+        "lora.modules_to_save=[norm]",
+        "train.optim=adamw_8bit",
         "train.max_steps=2",
         "train.batch_size=5",
         "train.batch_tokens=500",

@@ -101,3 +101,22 @@ def test_more_memory_never_means_more_work(free: int, more: float, longest: int)
 def test_quantization_none_needs_the_weights_in_full() -> None:
     plan = make_plan(recipe("model.quantization=none"), LLAMA_3B, gpu(80_000_000_000), 128)
     assert plan.weight_bytes == pytest.approx(2 * 3.2128e9, rel=0.001)
+
+
+def test_weights_and_moments_are_counted_in_their_widths() -> None:
+    def weights(kind: str) -> int:
+        asked = recipe(f"model.quantization={kind}")
+        return make_plan(asked, LLAMA_3B, gpu(80_000_000_000), 128).weight_bytes
+
+    linears = 28 * (2 * 3072 * 3072 + 2 * 3072 * 1024 + 3 * 3072 * 8192)
+    assert weights("fp4") == weights("nf4") < weights("int8") < weights("none")
+    assert weights("none") - weights("int8") == linears
+
+
+def test_smaller_moments_and_less_that_is_trained_leave_room_for_more_tokens() -> None:
+    def tokens(*overrides: str) -> int:
+        asked = recipe("lora.r=1024", "train.recompute=all", "train.pack_tokens=60000", *overrides)
+        return make_plan(asked, LLAMA_3B, gpu(42_000_000_000), 128).micro_batch_tokens
+
+    assert tokens("train.optim=adamw_8bit") > tokens()
+    assert tokens("lora.modules_to_save=[embed_tokens]") < tokens()

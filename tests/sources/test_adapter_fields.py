@@ -38,6 +38,7 @@ def test_what_is_left_out_or_the_same_passes(adapter: Path, fields: dict[str, An
         ("lora_dropout", 0.1),
         ("target_modules", ["q_proj"]),
         ("variant", "rslora"),
+        ("variant", "dora"),
     ],
 )
 def test_what_would_be_ignored_is_refused(adapter: Path, field: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from nybble.data.batches import StepLoader
 from nybble.data.packing import Layout
 from nybble.data.render import TokenRow
 from nybble.recipe.schema import TrainPart
+from nybble.runs.errors import InputError
 from nybble.training.optimizer import (
     learning_rate,
     make_optimizer,
@@ -79,3 +80,23 @@ def test_checkpoints_come_after_each_epoch_or_so_many_steps_or_never() -> None:
         for strategy in ("no", "steps", "epoch")
     }
     assert by == {"no": set(), "steps": {2, 4, 6, 8}, "epoch": {3, 6}}
+
+
+@pytest.mark.parametrize("optim", ["paged_adamw_8bit", "paged_adamw_32bit"])
+def test_paged_moments_are_refused_on_a_cpu(optim) -> None:
+    with pytest.raises(InputError, match=f"train.optim = '{optim}'"):
+        make_optimizer([torch.nn.Parameter(torch.ones(4))], TrainPart(optim=optim))
+
+
+def test_eight_bit_adamw_skips_a_gradient_that_is_not_finite() -> None:
+    weight = torch.nn.Parameter(torch.ones(64, 64))
+    optimizer = make_optimizer([weight], TrainPart(optim="adamw_8bit"))
+    weight.grad = torch.full_like(weight, float("nan"))
+    optimizer.found_inf = torch.ones(())
+    optimizer.step()
+    assert torch.equal(weight, torch.ones(64, 64)) and not optimizer.state
+    weight.grad.fill_(1e-3)
+    optimizer.found_inf = torch.zeros(())
+    optimizer.step()
+    assert optimizer.state[weight]["state1"].dtype == torch.uint8
+    assert not torch.equal(weight, torch.ones(64, 64))

@@ -82,7 +82,7 @@ def _front_matter(recipe: Recipe, merged: bool) -> str:
     sources = [*data.train_sources, data.validation, data.test]
     datasets = list(dict.fromkeys(name for name in map(hub_name, sources) if name))
     base = hub_name(recipe.model.base)
-    quantised = [] if recipe.model.quantization == "none" else ["qlora"]
+    quantised = ["qlora"] if recipe.model.quantization in ("nf4", "fp4") else []
     fields: dict[str, Any] = {
         **({"base_model": base} if base else {}),
         "library_name": "transformers" if merged else "peft",
@@ -101,7 +101,12 @@ def _per_step(train: TrainPart) -> str:
 
 def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
     lora, train = recipe.lora, recipe.train
-    kept = "in NF4 (4 bits)" if recipe.model.quantization == "nf4" else "unquantised"
+    kept = {
+        "nf4": "in NF4 (4 bits)",
+        "fp4": "in FP4 (4 bits)",
+        "int8": "in 8 bits",
+        "none": "unquantised",
+    }[recipe.model.quantization]
     named = lora.target_modules
     targets = named if isinstance(named, str) else ", ".join(named)
     text = (

@@ -55,7 +55,7 @@ def decoder(folder: RunFolder, recipe: Recipe) -> str:
 
 def _imports(recipe: Recipe, source: Source, how: str) -> str:
     names = ["AutoModelForCausalLM", "AutoTokenizer"]
-    if source.base and recipe.model.quantization == "nf4":
+    if source.base and recipe.model.quantization != "none":
         names.append("BitsAndBytesConfig")
     lines = ["import re", "import statistics", ""] if how == "sampled median" else []
     lines += ["import torch"]
@@ -78,12 +78,16 @@ def _load(recipe: Recipe, source: Source) -> str:
             f"    {source.model!r}, {', '.join(options)})",
         ]
         return "\n".join([*lines, "model.eval()"]) + "\n"
-    if recipe.model.quantization == "nf4":
+    kind = recipe.model.quantization
+    if kind in ("nf4", "fp4"):
         lines += [
-            "nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='nf4',",
+            f"{kind} = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='{kind}',",
             f"    bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype={dtype})",
         ]
-        options.append("quantization_config=nf4")
+    elif kind == "int8":
+        lines += ["int8 = BitsAndBytesConfig(load_in_8bit=True)"]
+    if kind != "none":
+        options.append(f"quantization_config={kind}")
     revision = parse_reference(recipe.model.base).revision_or(recipe.model.revision)
     if revision != "main":
         options.append(f"revision={revision!r}")

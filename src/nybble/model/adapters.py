@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
+from nybble.model.adapted import refuse_tied_adapters, refuse_what_was_left_out
 from nybble.planner.architecture import ATTENTION
 from nybble.recipe.schema import LoraPart
 from nybble.runs.errors import InputError
@@ -18,12 +19,16 @@ ADAPTER = "default"
 def attach_adapters(model: Any, part: LoraPart, seed: int) -> PeftModel:
     """New adapters (Hu et al. 2021): A random by `seed`, B zero, so the model starts unchanged."""
     targets = list(ATTENTION) if part.target_modules == "attention" else part.target_modules
+    tied = refuse_tied_adapters(model, part)
     config = LoraConfig(
         r=part.r,
         lora_alpha=part.lora_alpha,
         lora_dropout=part.lora_dropout,
         target_modules=targets,
         use_rslora=part.variant == "rslora",
+        use_dora=part.variant == "dora",
+        modules_to_save=list(part.modules_to_save) or None,
+        ensure_weight_tying=tied,
         task_type="CAUSAL_LM",
     )
     torch.manual_seed(seed)
@@ -42,6 +47,7 @@ def attach_adapters(model: Any, part: LoraPart, seed: int) -> PeftModel:
             f"lora.target_modules = {part.target_modules!r}: the model has no such modules.",
             f"It has {', '.join(sorted(linears))}; all-linear takes all but the head.",
         ) from None
+    refuse_what_was_left_out(adapted, part)
     return in_fp32(adapted)
 
 

@@ -9,11 +9,18 @@ from typing import Any
 from accelerate.hooks import remove_hook_from_submodules  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-HOST_MAP = {"model.embed_tokens": "cpu", "lm_head": "cpu"}
+
+def host_map(device: str) -> dict[str, str]:
+    """Where the parts of a Llama-shaped model are loaded to.
+
+    The whole, "", is not named: Accelerate would then place every part on its device first.
+    """
+    there = dict.fromkeys(("model.layers", "model.norm", "model.rotary_emb"), device)
+    return {"model.embed_tokens": "cpu", "lm_head": "cpu"} | there
 
 
 def leave_on_host(model: Any, device: str) -> None:
-    """Make of a model loaded by `HOST_MAP` one whose layers are on `device` and stay there.
+    """Make of a model loaded by `host_map` one whose layers are on `device` and stay there.
 
     Accelerate's hooks would carry the two to the device and back at each forward.
     """

@@ -1,6 +1,7 @@
-"""Loading a base model: quantised to NF4, as it was quantised before, or as it is."""
+"""Loading a base model: quantised as the recipe says, as it was quantised before, or as it is."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from nybble.model.gpu_check import refuse_unfit_bitsandbytes
-from nybble.model.host_vocabulary import HOST_MAP, leave_on_host
+from nybble.model.host_vocabulary import host_map, leave_on_host
 from nybble.planner.plan import Plan
 from nybble.recipe.schema import ModelPart
 from nybble.runs.errors import InputError
@@ -18,9 +19,10 @@ from nybble.runs.errors import InputError
 def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
     """The model in `folder`, its weights frozen, on the plan's device.
 
-    With `quantization: nf4` every linear but the head is held in NF4 with double quantisation
-    (Dettmers et al. 2023, QLoRA). A base that is quantised already is loaded as it is. Everything
-    else is in the compute dtype. The type is the architecture's own.
+    With `quantization` nf4 or fp4 every linear but the head is held in 4 bits with double
+    quantisation (Dettmers et al. 2023, QLoRA), with int8 in 8 (Dettmers et al. 2022, LLM.int8()).
+    A base that is quantised already is loaded as it is. Everything else is in the compute dtype.
+    The type is the architecture's own.
     """
     transformers.utils.logging.disable_progress_bar()
     dtype = getattr(torch, plan.compute_dtype)
@@ -38,6 +40,22 @@ def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
         model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
     model.config.use_cache = False
     return model
+
+
+def _quantization(kind: str, plan: Plan, dtype: torch.dtype) -> BitsAndBytesConfig:
+    """What transformers is told: nf4 or fp4 with nested scales, or int8."""
+    on_host = plan.host_vocabulary  # lets modules be on the host, also those of 4-bit models
+    if kind == "int8":
+        # It would say for each linear at each step that it casts its input to fp16.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_enable_fp32_cpu_offload=on_host)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=kind,
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_enable_fp32_cpu_offload=on_host,
+    )
 
 
 def _check_blocks(linear: Any, part: ModelPart) -> None:
@@ -70,21 +88,15 @@ def _from_pretrained(folder: Path, part: ModelPart, plan: Plan, dtype: torch.dty
             "Take the original model, or one quantised by bitsandbytes (names end in -bnb-4bit).",
         )
     options: dict[str, Any] = {}  # even a None here would hide the config's own quantisation
-    if stored or part.quantization == "nf4":
+    if stored or part.quantization != "none":
         refuse_unfit_bitsandbytes(plan.device)
-    if part.quantization == "nf4" and not stored:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-            llm_int8_enable_fp32_cpu_offload=plan.host_vocabulary,  # lets modules be on the host
-        )
+    if part.quantization != "none" and not stored:
+        options["quantization_config"] = _quantization(part.quantization, plan, dtype)
     try:
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            device_map={"": plan.device} | (HOST_MAP if plan.host_vocabulary else {}),
+            device_map=host_map(plan.device) if plan.host_vocabulary else {"": plan.device},
             trust_remote_code=part.trust_remote_code,
             output_loading_info=True,
             **options,

@@ -23,8 +23,15 @@ MOST_MICRO_BATCH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
 WORTH_LEAN, WORTH_RECOMPUTING = 4_096, 2_048
 BYTES_PER_ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
-# A trained value with its gradient and AdamW's two moments, in fp32.
-TRAINED_BYTES = 16
+INT8_BYTES = 1.0
+# A trained value and its gradient in fp32, and AdamW's two moments; paged ones may leave the GPU.
+VALUE_BYTES = 8
+MOMENT_BYTES = {
+    "adamw_torch_fused": 8.0,
+    "adamw_8bit": 2 + 2 * 4 / 256,
+    "paged_adamw_8bit": 2 + 2 * 4 / 256,
+    "paged_adamw_32bit": 8.0,
+}
 
 
 @dataclass(frozen=True)
@@ -150,18 +157,24 @@ def _memory_for_time(
 
 
 def _trained_bytes(recipe: Recipe, config: Mapping[str, Any]) -> int:
-    """Adapters with all that training keeps of them."""
+    """Adapters and modules trained whole, with all that training keeps of them."""
     lora = recipe.lora
+    each = VALUE_BYTES + MOMENT_BYTES[recipe.train.optim]
+    tied = bool(config.get("tie_word_embeddings", False))
+    whole = sum(name in ("embed_tokens", "lm_head") for name in lora.modules_to_save)
+    tables = min(whole, 1) if tied else whole
+    entries = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
     widths = _linear_widths(config)
     names = ("q", "k", "v", "o") if lora.target_modules == "attention" else tuple(widths)
     per_rank = sum(sum(widths[name]) for name in names)
-    return int(config.get("num_hidden_layers") or 0) * lora.r * per_rank * TRAINED_BYTES
+    factors = int(config.get("num_hidden_layers") or 0) * lora.r * per_rank
+    return round((factors + tables * entries) * each)
 
 
 def _weight_bytes(config: Mapping[str, Any], quantization: str, width: int) -> int:
     """Weights of a Llama-shaped model: linears by quantisation, embedding and head unquantised."""
-    linears = _linear_weights(config) * (NF4_BYTES if quantization == "nf4" else width)
-    return round(linears) + _table_bytes(config, width)
+    each = {"nf4": NF4_BYTES, "fp4": NF4_BYTES, "int8": INT8_BYTES, "none": width}[quantization]
+    return round(_linear_weights(config) * each) + _table_bytes(config, width)
 
 
 def _table_bytes(config: Mapping[str, Any], width: int) -> int:

@@ -32,8 +32,8 @@ class ModelPart(Part):
 
     base: str = Field(min_length=1, description="hub id, folder, or bundled:mini")
     revision: str = Field("main", description="branch, tag or commit on the Hub")
-    quantization: Literal["nf4", "none"] = Field(
-        "nf4", description="nf4 is 4-bit with double quantisation"
+    quantization: Literal["nf4", "fp4", "int8", "none"] = Field(
+        "nf4", description="nf4 and fp4: 4 bits with double quantisation; int8: LLM.int8()"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="compute precision; auto asks the device"
@@ -125,8 +125,12 @@ class LoraPart(Part):
     target_modules: Literal["attention", "all-linear"] | list[str] = Field(
         "all-linear", description="attention: q, k, v, o; all-linear: also the MLP; or module names"
     )
-    variant: Literal["lora", "rslora"] = Field(
-        "lora", description="rslora scales by lora_alpha / sqrt(r)"
+    modules_to_save: list[str] = Field(
+        [], description="modules trained whole and saved with the adapter, such as embed_tokens"
+    )
+    variant: Literal["lora", "rslora", "dora"] = Field(
+        "lora",
+        description="rslora scales by lora_alpha / sqrt(r); dora also learns each output's length",
     )
 
     @field_validator("target_modules")
@@ -155,6 +159,12 @@ class TrainPart(Part):
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of AdamW's mean of gradients")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of its mean of their squares")
     adam_epsilon: float = Field(1e-8, gt=0, lt=1, description="AdamW divides by no less")
+    optim: Literal["adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = (
+        Field(
+            "adamw_torch_fused",
+            description="8bit: moments of a byte each; paged: moments may wait on the host (GPUs)",
+        )
+    )
     max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down to it")
     eval_steps: Steps = Field(0.25, description="validation loss so often; 0: only at the end")
     save_strategy: Literal["no", "steps", "epoch"] = Field(

@@ -38,6 +38,10 @@ def _fields(config: dict[str, Any]) -> dict[str, Any]:
         fields["target_modules"] = sorted(map(str, targets))
     if "use_rslora" in config:
         fields["variant"] = "rslora" if config["use_rslora"] else "lora"
+    if config.get("use_dora"):
+        fields["variant"] = "dora"
+    if config.get("modules_to_save"):
+        fields["modules_to_save"] = sorted(config["modules_to_save"])
     return fields
 
 

@@ -2,7 +2,7 @@
 
     checkpoint-N/
       adapter_config.json, adapter_model.safetensors   PEFT's own format, fp32
-      optimizer.safetensors                            NAME.exp_avg, NAME.exp_avg_sq, NAME.step
+      optimizer.safetensors                            as training/optimizer_state.py names it
       trainer_state.json                               the position, and what it belongs to
       manifest.json                                    sizes and checksums of the others
 
@@ -19,15 +19,13 @@ from typing import Any
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
-from nybble.model.adapters import ADAPTER, in_fp32, trainable_parameters
+from nybble.model.adapters import ADAPTER, in_fp32
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError
 from nybble.runs.folder import checkpoints_in
 from nybble.training.manifest import damage, write_manifest
-
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+from nybble.training.optimizer_state import optimizer_tensors, restore_optimizer
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,9 @@ def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
     config.inference_mode = False
     tensors = get_peft_model_state_dict(model, save_embedding_layers=False)
     save_file(
-        {k: v.contiguous().cpu() for k, v in tensors.items()}, folder / "adapter_model.safetensors"
+        # Copies: PEFT names a tied table that was trained whole twice, as embedding and head.
+        {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()},
+        folder / "adapter_model.safetensors",
     )
 
 
@@ -70,7 +70,7 @@ def save_checkpoint(
     target = checkpoints / f"checkpoint-{state.step}"
     with new_folder(target) as scratch:
         save_adapter(model, scratch, base)
-        save_file(_optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
+        save_file(optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
         write_json(scratch / "trainer_state.json", asdict(state))
         write_manifest(scratch)
     for old in checkpoints_in(checkpoints)[:-keep]:
@@ -93,17 +93,5 @@ def load_checkpoint(
     state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
     set_peft_model_state_dict(model, adapters)
     in_fp32(model)
-    parameters = trainable_parameters(model)
-    for name, parameter in parameters.items():
-        optimizer.state[parameter] = {
-            moment: moments[f"{name}.{moment}"].to(parameter.device) for moment in MOMENTS
-        }
+    restore_optimizer(model, optimizer, moments)
     return TrainerState(**state)
-
-
-def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{name}.{moment}": optimizer.state[parameter][moment].detach().cpu().contiguous()
-        for name, parameter in trainable_parameters(model).items()
-        for moment in MOMENTS
-    }

@@ -1,25 +1,63 @@
-"""AdamW and its learning-rate schedule."""
+"""AdamW in its variants, and its learning-rate schedule."""
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
 from nybble.data.batches import StepLoader
 from nybble.recipe.schema import TrainPart
+from nybble.runs.errors import InputError
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2019); its moments are fp32 because the parameters are."""
-    return torch.optim.AdamW(
-        parameters,
-        lr=part.learning_rate,
-        betas=(part.adam_beta1, part.adam_beta2),
-        eps=part.adam_epsilon,
-        weight_decay=part.weight_decay,
-        fused=True,
+def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019) as `train.optim` names it, for fp32 parameters.
+
+    The fused one's moments are fp32. bitsandbytes' 8-bit ones (Dettmers et al. 2022) hold moments
+    of 4,096 values and more in a byte each; its paged ones in memory that a GPU and its host share.
+    Raises `InputError` for paged ones on a CPU.
+    """
+    held = list(parameters)
+    options: dict[str, Any] = {
+        "lr": part.learning_rate,
+        "betas": (part.adam_beta1, part.adam_beta2),
+        "eps": part.adam_epsilon,
+        "weight_decay": part.weight_decay,
+    }
+    if part.optim == "adamw_torch_fused":
+        return torch.optim.AdamW(held, fused=True, **options)
+    paged = part.optim.startswith("paged_")
+    if paged and not any(parameter.is_cuda for parameter in held):
+        unpaged = "adamw_8bit" if part.optim.endswith("8bit") else "adamw_torch_fused"
+        raise InputError(
+            f"train.optim = {part.optim!r}: on a CPU there is no memory to page out to.",
+            f"Say train.optim={unpaged}.",
+        )
+    optimizer: torch.optim.Optimizer = _skipping()(
+        held, optim_bits=8 if part.optim.endswith("8bit") else 32, is_paged=paged, **options
     )
+    return optimizer
+
+
+def _skipping() -> Any:
+    """bitsandbytes' AdamW, which skips a step whose gradient is not finite, as the fused one does.
+
+    It takes seconds to import. To know whether to skip, it waits for the device: torch's fused
+    kernel decides there.
+    """
+    import bitsandbytes
+
+    class SkippingAdamW(bitsandbytes.optim.AdamW):  # type: ignore[misc]
+        found_inf: torch.Tensor | None = None
+
+        def step(self, closure: Any = None) -> Any:
+            if self.found_inf is not None and bool(self.found_inf):
+                return None
+            return super().step(closure)
+
+    return SkippingAdamW
 
 
 def steps_of(value: float, total_steps: int) -> int:
