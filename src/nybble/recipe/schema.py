@@ -172,7 +172,21 @@ class TrainPart(Part):
     pack_tokens: int | None = Field(
         None, ge=64, description="tokens computed at once; by default as many as pay and fit"
     )
+    report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
+        [], description="trackers that are told of every step, each a package of its own"
+    )
+    project: str = Field("nybble", min_length=1, description="what trackers file the run under")
+    run_name: str | None = Field(
+        None, min_length=1, description="what trackers call the run; by default as its folder"
+    )
     seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_or_none(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [] if value == "none" else [value]
+        return value
 
     @field_validator("max_steps")
     @classmethod
