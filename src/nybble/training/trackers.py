@@ -36,7 +36,7 @@ class Tracker(Protocol):
     def finish(self) -> None: ...
 
 
-# Given the first step, a tracker; None where it cannot be had without asking the user.
+# Opens a tracker for a training that begins at the given step.
 MakeTracker = Callable[[int], Tracker]
 
 
