@@ -73,6 +73,9 @@ FIELDS = {
     "train.host_vocabulary": (False, True, "perhaps"),
     "train.pack_tokens": (None, 4096, "63"),
     "train.on_nan": ("stop", "skip", "ignore"),
+    "train.report_to": ([], ["wandb", "tensorboard"], "[comet]"),
+    "train.project": ("nybble", "prices", "''"),
+    "train.run_name": (None, "first try", "''"),
     "train.seed": (42, 0, "-1"),
     "evaluate.task": (None, "number", "letters"),
     "evaluate.size": (500, 0, "-1"),
@@ -265,3 +268,8 @@ def test_a_source_of_a_mixture_says_all_or_nothing_of_how_its_rows_are_read():
         "format": "auto", "columns": {}, "prompt": "{q}", "completion": None,
         "test_completion": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "trackers"), [("none", []), ("wandb", ["wandb"])])
+def test_report_to_is_also_a_single_word(given, trackers):
+    assert parse_recipe(LEAST, "s", [f"train.report_to={given}"]).train.report_to == trackers

@@ -6,7 +6,7 @@ slices; the stock model's own forward, in generation, computes both on the host.
 
 from typing import Any
 
-from accelerate.hooks import remove_hook_from_submodules  # type: ignore[import-untyped]
+from accelerate.hooks import remove_hook_from_submodules
 from torch import Tensor, nn
 
 

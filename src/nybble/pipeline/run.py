@@ -18,6 +18,7 @@ from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder, check_output, create_run_folder
 from nybble.runs.lock import check_not_locked, locked
 from nybble.sources import absolute
+from nybble.training.trackers import check_packages
 
 
 def run(
@@ -30,6 +31,7 @@ def run(
     """
     check_output(output, replace)
     check_publish(recipe)
+    check_packages(recipe.train.report_to)
     stage = make_stage(recipe)
     from nybble.pipeline.work import begin, plan_here
 
@@ -56,6 +58,7 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
     if finished(folder, judged(recipe)):
         raise InputError(f"{folder.path} is finished.", f"`nybble report {folder.path}` shows it.")
     check_publish(recipe)
+    check_packages(recipe.train.report_to)
     stage = make_stage(recipe)
     _check_same_rows(folder, stage)
     from nybble.pipeline.work import finish, plan_as_begun

@@ -68,7 +68,7 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         folder=folder,
         fingerprint=stage.prepared.fingerprint,
         base=stage.base_reference,
-        watchers=watchers_for(stage, folder),
+        watchers=watchers_for(stage, plan, folder),
         identity=identity_of(recipe),
         decode=stage.tokenizer.decode,
     )

@@ -192,6 +192,13 @@ class TrainPart(Part):
     on_nan: Literal["stop", "skip"] = Field(
         "stop", description="at a loss that is not finite; skip leaves that step's update out"
     )
+    report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
+        [], description="trackers that are told of every step, each a package of its own"
+    )
+    project: str = Field("nybble", min_length=1, description="what trackers file the run under")
+    run_name: str | None = Field(
+        None, min_length=1, description="what trackers call the run; by default as its folder"
+    )
     seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
 
     @model_validator(mode="before")
@@ -201,6 +208,13 @@ class TrainPart(Part):
         if isinstance(fields, dict) and fields.get("save_strategy") is False:
             return fields | {"save_strategy": "no"}
         return fields
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_or_none(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [] if value == "none" else [value]
+        return value
 
     @field_validator("max_steps")
     @classmethod
