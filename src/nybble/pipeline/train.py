@@ -8,6 +8,7 @@ from peft import PeftModel
 from nybble.data.batches import StepBatch, StepLoader, make_step
 from nybble.data.packing import Layout
 from nybble.engine.step import TrainStep
+from nybble.engine.team import team_here
 from nybble.export.inference_files import write_inference_files
 from nybble.generation.greedy import stop_ids
 from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
@@ -49,7 +50,7 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
     print(f"model      {stage.recipe.model.base}, {stage.recipe.model.quantization}; "
           f"{count:,} adapter parameters in fp32, compute in {plan.compute_dtype}")  # fmt: skip
     recipe = stage.recipe
-    train_step = TrainStep(model, plan, recipe.train.seed)
+    train_step = TrainStep(model, plan, recipe.train.seed, team_here())
     if train_step.why_stock:
         print(f"engine     the stock model is run, more slowly: {train_step.why_stock}")
     trainer = Trainer(

@@ -181,6 +181,8 @@ class Trainer:
         return f"loss {loss:.3f}  {self.tokens / self.busy_seconds:,.0f} tokens/s"
 
     def _save(self, step: int) -> None:
+        if not self.train_step.team.leads:
+            return
         state = TrainerState(step, self.total, self.fingerprint, self.scaler.state_dict())
         checkpoint = save_checkpoint(
             self.folder.checkpoints,
