@@ -46,9 +46,7 @@ class Team:
         rooms = [-(-parameter.numel() // GRAIN) * GRAIN for parameter in parameters]
         flat = torch.zeros(sum(rooms) + 1, dtype=first.dtype, device=first.device)
         parts = flat[:-1].split(rooms)
-        views = [
-            part[: p.numel()].view(p.shape) for part, p in zip(parts, parameters, strict=True)
-        ]
+        views = [part[: p.numel()].view(p.shape) for part, p in zip(parts, parameters, strict=True)]
         return views, flat
 
     def sum_step(self, flat: Tensor, loss: Tensor) -> Tensor:

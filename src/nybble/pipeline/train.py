@@ -20,6 +20,7 @@ from nybble.runs.atomic import new_folder
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import save_adapter
 from nybble.training.loop import Trainer, TrainResult
+from nybble.training.processes import agree
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,18 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         folder=folder,
         fingerprint=stage.prepared.fingerprint,
         base=stage.base_reference,
-        watchers=watchers_for(stage, folder),
+        watchers=watchers_for(stage, folder) if train_step.team.leads else (),
     )
+    agree({
+        "recipe": recipe.model_dump(mode="json", include={"model", "lora", "train"}),
+        "training set": stage.prepared.fingerprint,
+        "number of steps": trainer.total,
+        "checkpoint": checkpoint.name if checkpoint else None,
+        "kind of device": f"{plan.device} in {plan.compute_dtype}",
+    })  # fmt: skip
     result = trainer.run(checkpoint)
+    if not train_step.team.leads:
+        return Trained(model, plan, result)
     with new_folder(folder.adapter) as scratch:
         save_adapter(model, scratch, stage.base_reference)
         stops = stop_ids(model, stage.tokenizer)

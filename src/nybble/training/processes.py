@@ -81,8 +81,10 @@ class Lookout(threading.Thread):
             if beat != last:
                 signs[rank] = (beat, now)
             elif now - since > SILENCE_SECONDS and not self.store.check([f"left/{rank}"]):
-                return f"Process {rank} of {self.place.size} is gone: no sign of it for " \
+                return (
+                    f"Process {rank} of {self.place.size} is gone: no sign of it for "
                     f"{SILENCE_SECONDS:.0f} s."
+                )
         return None
 
     def _end(self) -> None:
