@@ -1,4 +1,4 @@
-"""Real processes on the CPU, met through gloo: the same adapter as one, and no one waits forever."""
+"""Real processes on the CPU, through gloo: the adapter of one, and no one waits forever."""
 
 import os
 import signal

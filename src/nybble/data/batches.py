@@ -32,7 +32,7 @@ class Pack:
     `input_ids`, `positions` and `row_numbers` [tokens]: each token's id, place in its row, and its
     row's place in the training set, for dropout draws that do not depend on the packing.
     `row_starts` [rows + 1]. `scored_at` [scored]: the places whose logits predict `targets`.
-    `size`: the tokens that it is computed as, with what is padded. `process`: which one computes it.
+    `size`: the tokens that it is computed as, with what is padded; `process`: by which one.
     """
 
     input_ids: Ids

@@ -45,7 +45,7 @@ class Team:
             raise ValueError("trained parameters are of one type and on one device")
         rooms = [-(-parameter.numel() // GRAIN) * GRAIN for parameter in parameters]
         flat = torch.zeros(sum(rooms) + 1, dtype=first.dtype, device=first.device)
-        parts = flat[:-1].split(rooms)
+        parts = torch.split(flat[:-1], rooms)
         views = [part[: p.numel()].view(p.shape) for part, p in zip(parts, parameters, strict=True)]
         return views, flat
 

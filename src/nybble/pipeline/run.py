@@ -10,7 +10,7 @@ from typing import Any
 
 from nybble.pipeline.seeds import finished, further_seeds
 from nybble.pipeline.stage import Stage, judged, make_stage
-from nybble.pipeline.together import check_seeds, help_train, together
+from nybble.pipeline.together import check_seeds, help_train, quiet, together
 from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
 from nybble.report.page import write_report
@@ -32,7 +32,8 @@ def run(
     place = place_here()
     check_seeds(place, seeds)
     check_output(output, replace)
-    stage = make_stage(recipe)
+    with quiet(place):
+        stage = make_stage(recipe)
     with together(place):
         from nybble.pipeline.work import begin, plan_here
 
@@ -63,7 +64,8 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
         )
     if finished(folder, judged(recipe)):
         raise InputError(f"{folder.path} is finished.", f"`nybble report {folder.path}` shows it.")
-    stage = make_stage(recipe)
+    with quiet(place):
+        stage = make_stage(recipe)
     _check_same_rows(folder, stage)
     with together(place):
         from nybble.pipeline.work import finish, plan_as_begun

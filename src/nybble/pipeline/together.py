@@ -22,11 +22,17 @@ def together(place: Place) -> Iterator[None]:
     take_own_gpu(place)
     from nybble.training.processes import joined
 
+    with quiet(place), joined(place):
+        yield
+
+
+@contextmanager
+def quiet(place: Place) -> Iterator[None]:
+    """Nothing is printed, unless by the first process."""
     if place.leads:
-        with joined(place):
-            yield
+        yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), joined(place):
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         yield
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from torch import distributed
+from torch._C._distributed_c10d import Store
 
 from nybble.engine.team import team_here
 from nybble.runs.errors import EXIT_FAILED, InputError, NybbleError
@@ -42,7 +43,7 @@ class Lookout(threading.Thread):
     `verdict` says who is gone, once one is.
     """
 
-    def __init__(self, store: distributed.Store, place: Place) -> None:
+    def __init__(self, store: Store, place: Place) -> None:
         super().__init__(daemon=True, name="lookout")
         self.store = store
         self.place = place
@@ -72,7 +73,7 @@ class Lookout(threading.Thread):
     def _look(self, signs: dict[int, tuple[int, float]]) -> str | None:
         now = time.monotonic()
         if self.store.check([GONE]):
-            return self.store.get(GONE).decode()
+            return str(self.store.get(GONE), "utf-8")
         for rank in range(self.place.size):
             if rank == self.place.rank or not self.store.check([f"beat/{rank}"]):
                 continue
@@ -149,7 +150,7 @@ def agree(mine: Mapping[str, object]) -> None:
             )
 
 
-def _meet(place: Place) -> distributed.Store:
+def _meet(place: Place) -> Store:
     import torch
 
     backend = "nccl" if torch.cuda.is_available() else "gloo"
@@ -162,7 +163,7 @@ def _meet(place: Place) -> distributed.Store:
             f"Process {place.rank} of {place.size} did not meet the others: {error}",
             "Start all of them with torchrun; on several machines, name the same --rdzv-endpoint.",
         ) from error
-    store: distributed.Store = distributed.distributed_c10d._get_default_store()
+    store: Store = distributed.distributed_c10d._get_default_store()
     return store
 
 
@@ -172,7 +173,7 @@ def _lost(error: Exception) -> bool:
     return isinstance(error, distributed.DistError) or "gloo" in text or "nccl" in text
 
 
-def _tell(store: distributed.Store, place: Place, error: BaseException) -> None:
+def _tell(store: Store, place: Place, error: BaseException) -> None:
     """Let the others know why this process ends, unless they know of a first one."""
     said = " ".join(str(error).splitlines()[:1]) or type(error).__name__
     reason = f"Process {place.rank} of {place.size} ended: {said}"
@@ -184,7 +185,7 @@ def _tell(store: distributed.Store, place: Place, error: BaseException) -> None:
         return
 
 
-def _leave(store: distributed.Store, place: Place) -> None:
+def _leave(store: Store, place: Place) -> None:
     """Say good-bye; the first process, which may hold the store, waits for the others."""
     store.set(f"left/{place.rank}", "1")
     until = time.monotonic() + LEAVE_SECONDS
