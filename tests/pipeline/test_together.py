@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from nybble.pipeline.run import run
 from nybble.recipe import load_recipe
@@ -20,7 +22,10 @@ from nybble.runs.place import Place, place_here, take_own_gpu
 SMALL = (
     "data.limit=80", "data.validation=8", "data.test=8", "evaluate.size=0", "lora.lora_dropout=0.1",
 )  # fmt: skip
-SHORT = (*SMALL, "train.batch_size=5", "train.max_steps=4", "train.save_steps=2")
+SHORT = (
+    *SMALL, "train.batch_size=5", "train.max_steps=4", "train.save_steps=1",
+    "train.save_total_limit=4",
+)  # fmt: skip
 
 
 def start(folder: Path, processes: int, *overrides: str, verb: str = "train"):
@@ -48,26 +53,40 @@ def ended(started) -> list[tuple[int, str, str]]:
     return [(p.returncode, *streams) for p, streams in zip(started, said, strict=True)]
 
 
-def apart(one: Path, other: Path) -> float:
-    a, b = (load_file(path / "adapter" / "adapter_model.safetensors") for path in (one, other))
+def both_flat(one: Path, other: Path, file: str, end: str = "") -> list[Tensor]:
+    """All tensors of `file` in both runs whose names end so, each as one vector in fp64."""
+    a, b = (load_file(path / file) for path in (one, other))
     assert a.keys() == b.keys()
-    return max(float((a[name] - b[name]).abs().max()) for name in a)
+    names = [name for name in a if name.endswith(end)]
+    return [torch.cat([run[name].flatten().double() for name in names]) for run in (a, b)]
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_adapter_of_one(tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """Gradients to 1e-6; adapters as far as AdamW lets rounding be.
+
+    AdamW divides a gradient by its own size. Where all that is left of one is rounding, 1e-9 here,
+    the weight moves by the full rate, up or down: so do a few in a thousand, on one process with
+    packs of another size as on two. The others agree to 1e-6.
+    """
     alone = ended(start(tmp_path / "one", 1, *SHORT))
     assert alone[0][0] == 0, alone[0][2]
     both = ended(start(tmp_path / "two", 2, *SHORT))
     assert [code for code, _, _ in both] == [0, 0], both
     assert both[1][1] == "", "the second process prints nothing"
-    assert apart(tmp_path / "one", tmp_path / "two") < 1e-6
+    runs = tmp_path / "one", tmp_path / "two"
+    first = "checkpoints/checkpoint-1/optimizer.safetensors"
+    one, two = both_flat(*runs, first, "exp_avg")  # a tenth of the clipped gradients
+    assert float((one - two).norm()) < 1e-6 * float(one.norm())
+    one, two = both_flat(*runs, "adapter/adapter_model.safetensors")
+    assert float(((one - two).abs() > 1e-6).double().mean()) < 0.01
+    assert float((one - two).norm()) < 1e-3 * float(one.norm())
     lines = [read_json_lines(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
     assert len(lines[0]) == len(lines[1]) == 5
     for one, two in zip(*lines, strict=True):
         assert one["step"] == two["step"]
         for key in ("loss", "validation_loss", "grad_norm"):
-            assert two.get(key) == pytest.approx(one.get(key), rel=1e-5)
+            assert two.get(key) == pytest.approx(one.get(key), rel=1e-4)
         for key in ("tokens", "scored_tokens", "padded_tokens", "learning_rate"):
             assert two.get(key) == one.get(key)
 
