@@ -82,7 +82,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert float(((one - two).abs() > 1e-6).double().mean()) < 0.01
     assert float((one - two).norm()) < 1e-3 * float(one.norm())
     lines = [read_json_lines(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
-    assert len(lines[0]) == len(lines[1]) == 5
+    assert len(lines[0]) == len(lines[1]) == 8
     for one, two in zip(*lines, strict=True):
         assert one["step"] == two["step"]
         for key in ("loss", "validation_loss", "grad_norm"):
