@@ -84,9 +84,10 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     lines = [read_json_lines(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
     assert len(lines[0]) == len(lines[1]) == 8
     for one, two in zip(*lines, strict=True):
+        assert one.keys() == two.keys()
         assert one["step"] == two["step"]
-        for key in ("loss", "validation_loss", "grad_norm"):
-            assert two.get(key) == pytest.approx(one.get(key), rel=1e-4)
+        for key in {"loss", "validation_loss", "grad_norm"} & one.keys():
+            assert two[key] == pytest.approx(one[key], rel=1e-4)
         for key in ("tokens", "scored_tokens", "padded_tokens", "learning_rate"):
             assert two.get(key) == one.get(key)
 
