@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nybble.data.batches import StepLoader, make_step
 from nybble.data.packing import Layout
@@ -130,6 +131,52 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_adapters(stage, plan, tm
     after = tensors(run)
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert read_json_lines(tmp_path / "metrics.jsonl")[0]["loss"] is None
+
+
+class Reads(TorchDispatchMode):
+    """Counts values read from tensors: on a GPU, each would wait for the device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_gradients_that_are_not_finite_skip_a_step_without_reading_one(
+    stage, plan, tmp_path
+) -> None:
+    run = trainer(stage, plan, tmp_path)
+    run.train_step = Poisoned(run.train_step, run.parameters, at=2)
+    batches = list(run.loader.steps(0, 4))
+    reads = []
+    for step, batch in enumerate(batches):
+        before = [p.detach().clone() for p in run.parameters]
+        state = [{k: v.clone() for k, v in run.optimizer.state[p].items()} for p in run.parameters]
+        with Reads() as counted:
+            run._launch(step, batch)
+        reads.append(counted.count)
+        moved = any(not torch.equal(a, b) for a, b in zip(before, run.parameters, strict=True))
+        assert moved == (step != 2)
+        if step == 2:
+            for parameter, then in zip(run.parameters, state, strict=True):
+                now = run.optimizer.state[parameter]
+                assert all(torch.equal(now[name], value) for name, value in then.items())
+    assert reads[1:] == [reads[1]] * 3
+    assert all(torch.isfinite(p).all() for p in run.parameters)
+
+
+class Poisoned:
+    """A `TrainStep` whose gradients are NaN at one step, its loss as it was."""
+
+    def __init__(self, step, parameters, at: int) -> None:
+        self.step, self.parameters, self.at = step, parameters, at
+
+    def __call__(self, batch, step: int, scale: float):
+        loss = self.step(batch, step, scale)
+        if step == self.at:
+            self.parameters[3].grad[0, 0] = float("nan")
+        return loss
 
 
 def test_the_seed_of_the_loader_changes_the_order(stage) -> None:

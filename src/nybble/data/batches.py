@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nybble.data.order import by_rows, by_tokens, shuffled
-from nybble.data.packing import Layout, group_rows
+from nybble.data.packing import Group, Layout, group_rows
 from nybble.data.render import TokenRow
 from nybble.data.sizes import fit_sizes
 from nybble.data.store import TokenStore
@@ -32,7 +32,7 @@ class Pack:
     `input_ids`, `positions` and `row_numbers` [tokens]: each token's id, place in its row, and its
     row's place in the training set, for dropout draws that do not depend on the packing.
     `row_starts` [rows + 1]. `scored_at` [scored]: the places whose logits predict `targets`.
-    `size`: the tokens that it is computed as, with what is padded.
+    `size`: the tokens that it is computed as, with what is padded; `process`: by which one.
     """
 
     input_ids: Ids
@@ -42,6 +42,7 @@ class Pack:
     scored_at: Ids
     targets: Ids
     size: int
+    process: int = 0
 
     @property
     def longest(self) -> int:
@@ -94,7 +95,7 @@ def make_step(rows: Sequence[TokenRow], numbers: Sequence[int], layout: Layout) 
     """`rows` and their `numbers` in the training set, in packs as `layout` says."""
     used = [_used_tokens(row) for row in rows]
     packs = [
-        _pack([rows[i] for i in group.rows], [numbers[i] for i in group.rows], group.size)
+        _pack([rows[i] for i in group.rows], [numbers[i] for i in group.rows], group)
         for group in group_rows(used, layout)
     ]
     return StepBatch(
@@ -108,7 +109,7 @@ def _used_tokens(row: TokenRow) -> int:
     return int(scored[-1]) + 1 if scored.size else 0
 
 
-def _pack(rows: Sequence[TokenRow], numbers: Sequence[int], size: int) -> Pack:
+def _pack(rows: Sequence[TokenRow], numbers: Sequence[int], group: Group) -> Pack:
     used = [_used_tokens(row) for row in rows]
     starts = np.concatenate([[0], np.cumsum(used)])
     scored_at, targets = [], []
@@ -123,7 +124,8 @@ def _pack(rows: Sequence[TokenRow], numbers: Sequence[int], size: int) -> Pack:
         row_starts=starts.astype(np.int64),
         scored_at=_joined(scored_at),
         targets=_joined(targets),
-        size=size,
+        size=group.size,
+        process=group.process,
     )
 
 

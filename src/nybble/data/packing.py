@@ -6,7 +6,7 @@ filled is wasted: rows are fitted best-fit into the sizes that waste least.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -15,24 +15,46 @@ class Layout:
 
     `sizes`, ascending: the sizes that packs are padded to; none where each is as long as its rows.
     `padded`: rows are padded to the longest of them, so they are grouped by length.
+    `processes`: how many share the work; each packs a part of the rows of its own.
     """
 
     capacity: int
     sizes: tuple[int, ...] = ()
     padded: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
 class Group:
-    """Places of the rows of a pack, and the tokens that it is computed as."""
+    """Places of the rows of a pack, the tokens that it is computed as, and by which process."""
 
     rows: list[int]
     size: int
+    process: int = 0
 
 
 def group_rows(lengths: Sequence[int], layout: Layout) -> list[Group]:
     """Every row with a token, in exactly one group."""
     order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
+    return [
+        replace(group, process=process)
+        for process, share in enumerate(shares(order, lengths, layout.processes))
+        for group in _grouped(share, lengths, layout)
+    ]
+
+
+def shares(order: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:
+    """The rows of each process: in the given order, each to the one with the fewest tokens."""
+    found: list[list[int]] = [[] for _ in range(processes)]
+    tokens = [0] * processes
+    for i in order:
+        least = tokens.index(min(tokens))
+        found[least].append(i)
+        tokens[least] += lengths[i]
+    return found
+
+
+def _grouped(order: list[int], lengths: Sequence[int], layout: Layout) -> list[Group]:
     if not layout.sizes:
         return _by_length(order, lengths, layout)
     filled = _least_waste([lengths[i] for i in order], layout)

@@ -32,7 +32,7 @@ def fit_sizes(layout: Layout, steps: Sequence[Sequence[int]], longest: int) -> L
         return layout
     least = _up(longest)
     most = max(least, layout.capacity // GRAIN * GRAIN)
-    top = min(most, max(least, *(_up(sum(step)) for step in steps)))
+    top = min(most, max(least, *(_up(sum(step) // layout.processes) for step in steps)))
     best = min((_cost(layout, sizes, steps), sizes) for sizes in _starts(top, least))
     hop = _up(top // 8)
     while hop:

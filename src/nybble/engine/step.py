@@ -6,6 +6,7 @@ forward and autograd.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -16,6 +17,7 @@ from nybble.data.packing import Layout
 from nybble.data.sizes import halved_sizes
 from nybble.engine.fast import FastPath
 from nybble.engine.stock import StockPath
+from nybble.engine.team import ALONE, Team
 from nybble.engine.transformer import Settings, Unsupported
 from nybble.planner.plan import Plan
 
@@ -33,15 +35,17 @@ class Path(Protocol):
 class TrainStep:
     """Gradients of one step, in the parameters' `.grad`.
 
-    `why_stock` is None on the engine, else says why the stock model is run.
+    `why_stock` is None on the engine, else says why the stock model is run. Where several processes
+    train together, each computes the packs of its own, and all get the whole step's gradients.
     """
 
-    def __init__(self, model: nn.Module, plan: Plan, seed: int = 0) -> None:
+    def __init__(self, model: nn.Module, plan: Plan, seed: int = 0, team: Team = ALONE) -> None:
         self.model = model
+        self.team = team
         self.device = plan.device
         self.dtype = getattr(torch, plan.compute_dtype)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.gradients = [torch.zeros_like(p) for p in self.parameters]
+        self.gradients, self.flat = team.gradients(self.parameters)
         self.scale = torch.ones((), device=self.device)
         self.why_stock: str | None = None
         self.path: Path
@@ -58,7 +62,7 @@ class TrainStep:
         except Unsupported as reason:
             self.why_stock = str(reason)
             self.path = StockPath(model, self.device, self.dtype, seed)
-        self.layout = layout_of(plan, self.why_stock is None)
+        self.layout = replace(layout_of(plan, self.why_stock is None), processes=team.size)
 
     def __call__(self, batch: StepBatch, step: int, loss_scale: float = 1.0) -> Tensor:
         """Run forward and backward; the mean loss [] over scored tokens, left on the device.
@@ -72,9 +76,9 @@ class TrainStep:
         self.scale.fill_(loss_scale / batch.scored_tokens)
         loss = torch.zeros((), device=self.device)
         self.path.begin()
-        for pack in batch.packs:
+        for pack in self.team.own(batch.packs):
             self.path.train(pack, step, self.scale, loss)
-        return loss / batch.scored_tokens
+        return self.team.sum_step(self.flat, loss) / batch.scored_tokens
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[StepBatch]) -> float:
@@ -82,11 +86,11 @@ class TrainStep:
         total = torch.zeros((), device=self.device, dtype=torch.float64)
         self.path.begin()
         for batch in batches:
-            for pack in batch.packs:
+            for pack in self.team.own(batch.packs):
                 loss = torch.zeros((), device=self.device)
                 self.path.evaluate(pack, loss)
                 total += loss
-        return float(total) / sum(batch.scored_tokens for batch in batches)
+        return float(self.team.sum_(total)) / sum(batch.scored_tokens for batch in batches)
 
 
 def layout_of(plan: Plan, packed: bool) -> Layout:

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from nybble.export.publish import check_publish, publish_end
-from nybble.pipeline.seeds import finished
+from nybble.pipeline.seeds import finished, further_seeds
 from nybble.pipeline.stage import Stage, judged, make_stage
+from nybble.pipeline.together import check_seeds, help_train, quiet, together
 from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
 from nybble.report.page import write_report
 from nybble.runs.errors import InputError
-from nybble.runs.folder import RunFolder, check_output, create_run_folder
+from nybble.runs.folder import RUNS, RunFolder, check_output, create_run_folder
 from nybble.runs.lock import check_not_locked, locked
+from nybble.runs.place import place_here
 from nybble.sources import absolute
 from nybble.training.trackers import check_packages
 
@@ -29,27 +31,37 @@ def run(
     With `seeds` over 1, further adapters are trained with the next seeds on the same split. A run
     that fails before its first checkpoint leaves nothing.
     """
+    place = place_here()
+    check_seeds(place, seeds)
     check_output(output, replace)
     check_publish(recipe)
     check_packages(recipe.train.report_to)
-    stage = make_stage(recipe)
-    from nybble.pipeline.work import begin, plan_here
+    with quiet(place):
+        stage = make_stage(recipe)
+    with together(place):
+        from nybble.pipeline.work import begin, plan_here
 
-    plan = plan_here(stage)
-    # Absolute paths: the run can be resumed or judged from another folder.
-    written = dump_recipe(map_references(stage.recipe, absolute))
-    folder = create_run_folder(recipe.name, output, replace, written)
-    print(f"run        {recipe.name} into {folder.path}")
-    with locked(folder.path), _guarded(folder):
-        begin(stage, plan, folder, seeds)
-        publish_end(folder, stage.recipe)
+        plan = plan_here(stage)
+        if not place.leads:
+            help_train(stage, plan, None)
+            return RunFolder(output or RUNS)
+        # Absolute paths: the run can be resumed or judged from another folder.
+        written = dump_recipe(map_references(stage.recipe, absolute))
+        folder = create_run_folder(recipe.name, output, replace, written)
+        print(f"run        {recipe.name} into {folder.path}")
+        with locked(folder.path), _guarded(folder):
+            begin(stage, plan, folder, seeds)
+            publish_end(folder, stage.recipe)
     print(f"report     {write_report(folder)}")
     return folder
 
 
 def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
     """Go on with an interrupted run: from its newest checkpoint, with its evaluation or seeds."""
-    check_not_locked(folder.path)
+    place = place_here()
+    if place.leads:
+        check_not_locked(folder.path)
+    check_seeds(place, 1 + len(further_seeds(folder)))
     if folder.newest_checkpoint() is None and not folder.adapter.exists():
         raise InputError(
             f"{folder.path} has no checkpoint to go on from.",
@@ -59,13 +71,20 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
         raise InputError(f"{folder.path} is finished.", f"`nybble report {folder.path}` shows it.")
     check_publish(recipe)
     check_packages(recipe.train.report_to)
-    stage = make_stage(recipe)
+    with quiet(place):
+        stage = make_stage(recipe)
     _check_same_rows(folder, stage)
-    from nybble.pipeline.work import finish, plan_as_begun
+    with together(place):
+        from nybble.pipeline.work import finish, plan_as_begun
 
-    with locked(folder.path), _guarded(folder):
-        finish(stage, plan_as_begun(stage, folder), folder)
-        publish_end(folder, stage.recipe)
+        plan = plan_as_begun(stage, folder)
+        if not place.leads:
+            if not folder.adapter.exists():
+                help_train(stage, plan, folder.newest_checkpoint())
+            return folder
+        with locked(folder.path), _guarded(folder):
+            finish(stage, plan, folder)
+            publish_end(folder, stage.recipe)
     print(f"report     {write_report(folder)}")
     return folder
 

@@ -8,6 +8,7 @@ from peft import PeftModel
 from nybble.data.batches import StepBatch, StepLoader, make_step
 from nybble.data.packing import Layout
 from nybble.engine.step import TrainStep
+from nybble.engine.team import team_here
 from nybble.export.inference_files import write_inference_files
 from nybble.generation.greedy import stop_ids
 from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
@@ -20,6 +21,7 @@ from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import save_adapter
 from nybble.training.identity import identity_of
 from nybble.training.loop import Trainer, TrainResult
+from nybble.training.processes import agree
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
     print(f"model      {stage.recipe.model.base}, {stage.recipe.model.quantization}; "
           f"{count:,} adapter parameters in fp32, compute in {plan.compute_dtype}")  # fmt: skip
     recipe = stage.recipe
-    train_step = TrainStep(model, plan, recipe.train.seed)
+    train_step = TrainStep(model, plan, recipe.train.seed, team_here())
     if train_step.why_stock:
         print(f"engine     the stock model is run, more slowly: {train_step.why_stock}")
     trainer = Trainer(
@@ -68,11 +70,20 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         folder=folder,
         fingerprint=stage.prepared.fingerprint,
         base=stage.base_reference,
-        watchers=watchers_for(stage, plan, folder),
+        watchers=watchers_for(stage, plan, folder) if train_step.team.leads else (),
         identity=identity_of(recipe),
         decode=stage.tokenizer.decode,
     )
+    agree({
+        "recipe": recipe.model_dump(mode="json", include={"model", "lora", "train"}),
+        "training set": stage.prepared.fingerprint,
+        "number of steps": trainer.total,
+        "checkpoint": checkpoint.name if checkpoint else None,
+        "kind of device": f"{plan.device} in {plan.compute_dtype}",
+    })  # fmt: skip
     result = trainer.run(checkpoint)
+    if not train_step.team.leads:
+        return Trained(model, plan, result)
     with new_folder(folder.adapter) as scratch:
         save_adapter(model, scratch, stage.base_reference)
         stops = stop_ids(model, stage.tokenizer)

@@ -23,6 +23,7 @@ from typing import Any
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
 from nybble.runs.lock import check_not_locked
+from nybble.runs.place import place_here
 
 RUNS = Path("runs")
 
@@ -100,8 +101,11 @@ def checkpoints_in(folder: Path) -> list[Path]:
 def check_output(output: Path | None, replace: bool) -> None:
     """Refuse an output folder that cannot be taken, before any work is done. Writes nothing.
 
-    With `replace`, a folder is taken only when a run left it: it has a recipe.yaml.
+    With `replace`, a folder is taken only when a run left it: it has a recipe.yaml. Of processes
+    that train together only the first writes to it, so only that one looks.
     """
+    if not place_here().leads:
+        return
     if output is None:
         check_not_below_file(RUNS / "new")
         return

@@ -124,8 +124,9 @@ class Trainer:
         pending: Pending | None = None
         eval_every = steps_of(self.part.eval_steps, self.total)
         saves = save_points(self.part, self.loader, self.total)
+        heeds = self.train_step.team.leads
         watched = watched_by(self.watchers, self.total, start)
-        with watched, StopAsked() as stop, watch("training", self.total, start) as bar:
+        with watched, StopAsked(heeds) as stop, watch("training", self.total, start) as bar:
             for step, batch in enumerate(self.loader.steps(start, self.total), start):
                 launched = self._launch(step, batch)
                 if pending:
@@ -197,6 +198,8 @@ class Trainer:
         return f"loss {loss:.3f}  {self.tokens / self.busy_seconds:,.0f} tokens/s"
 
     def _save(self, step: int) -> None:
+        if not self.train_step.team.leads:
+            return
         state = TrainerState(
             step, self.total, self.fingerprint, self.scaler.state_dict(), self.identity
         )

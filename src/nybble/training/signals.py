@@ -20,9 +20,14 @@ class TerminatedError(NybbleError):
 
 
 class StopAsked:
-    """While entered, remembers which signal asked for the end; `signal` is None until then."""
+    """While entered, remembers which signal asked for the end; `signal` is None until then.
 
-    def __init__(self) -> None:
+    A process that helps another one to train does not heed signals: the first one saves and ends,
+    which ends the others.
+    """
+
+    def __init__(self, heeds: bool = True) -> None:
+        self.heeds = heeds
         self.signal: int | None = None
         self._before: dict[int, object] = {}
 
@@ -43,6 +48,8 @@ class StopAsked:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
+        if not self.heeds:
+            return
         if number == signal.SIGINT and self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
