@@ -12,7 +12,7 @@ from nybble.data.packing import Layout
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.pipeline.train import load_model
-from nybble.recipe.schema import TrainPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import InputError, NybbleError
 from nybble.runs.folder import RunFolder

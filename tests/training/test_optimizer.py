@@ -5,7 +5,7 @@ from transformers import get_scheduler
 from nybble.data.batches import StepLoader
 from nybble.data.packing import Layout
 from nybble.data.render import TokenRow
-from nybble.recipe.schema import TrainPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 from nybble.training.optimizer import (
     learning_rate,

@@ -14,7 +14,7 @@ from nybble.evaluation import verdict
 from nybble.export.snippet import Source, decoder, loading_snippet
 from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
-from nybble.recipe.schema import TrainPart
+from nybble.recipe.train_part import TrainPart
 from nybble.report.terminal import TITLES, interval_text
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked

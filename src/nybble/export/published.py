@@ -20,6 +20,7 @@ from nybble.recipe import Recipe, dump_recipe
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
+from nybble.training.manifest import renew_manifest
 
 RUN = "nybble"
 FILES = "files.json"
@@ -47,7 +48,9 @@ def stage_run(
     step = None
     if checkpoint:
         step = int(checkpoint.name.rpartition("-")[2])
-        _link_files(_files(checkpoint), run / "checkpoints" / checkpoint.name, recipe)
+        saved = run / "checkpoints" / checkpoint.name
+        _link_files(_files(checkpoint), saved, recipe)
+        renew_manifest(saved, _CONFIG)
         _link_files([checkpoint / name for name in _ADAPTER], scratch, recipe)
     else:
         _link_files(_files(folder.adapter), scratch, recipe)

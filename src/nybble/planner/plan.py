@@ -8,7 +8,8 @@ from nybble.planner.activations import Activations, engine_activations, stock_ac
 from nybble.planner.device import Device
 from nybble.planner.precision import compute_dtype
 from nybble.planner.shape import read_shape
-from nybble.recipe.schema import Recipe, TrainPart
+from nybble.recipe.schema import Recipe
+from nybble.recipe.train_part import TrainPart
 
 USABLE_SHARE = 0.8
 # What torch reserves beyond what is allocated, measured on an H200: 0.29 to 0.35 GB.

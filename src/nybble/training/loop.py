@@ -18,7 +18,7 @@ from torch import Tensor
 from nybble.data.batches import StepBatch, StepLoader
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
-from nybble.recipe.schema import TrainPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import TrainerState, load_checkpoint, save_checkpoint

@@ -20,6 +20,12 @@ def write_manifest(folder: Path) -> None:
     write_text(folder / MANIFEST, _text(files))
 
 
+def renew_manifest(folder: Path, name: str) -> None:
+    """Write down again what the file `name` of `folder` is; of the others, what was known."""
+    files = json.loads((folder / MANIFEST).read_bytes())["files"]
+    write_text(folder / MANIFEST, _text(files | {name: _measured(folder / name)}))
+
+
 def damage(folder: Path) -> str | None:
     """What is wrong with the checkpoint in `folder`, in a few words; None when it is whole."""
     try:

@@ -7,7 +7,7 @@ import numpy as np
 
 from nybble.data.batches import StepBatch
 from nybble.data.render import TokenRow
-from nybble.recipe.schema import TrainPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import NybbleError
 from nybble.runs.folder import RunFolder
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nybble.data.batches import StepLoader
-from nybble.recipe.schema import TrainPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 
 
