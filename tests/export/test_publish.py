@@ -11,6 +11,7 @@ from nybble.export.publish import Publisher, check_publish, publish_end
 from nybble.export.push import PushRefusedError
 from nybble.recipe import load_recipe
 from nybble.runs.errors import InputError
+from nybble.training.manifest import write_manifest
 
 TOKEN = "hf_" + "A1b2" * 8
 
@@ -63,6 +64,7 @@ def checkpoint(folder, step: int) -> Path:
     (path / "adapter_config.json").write_text(json.dumps(config))
     (path / "optimizer.safetensors").write_bytes(b"moments")
     (path / "trainer_state.json").write_text("{}")
+    write_manifest(path)
     return path
 
 
