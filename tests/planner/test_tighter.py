@@ -24,7 +24,7 @@ def all_after(plan: Plan, longest: int) -> list[Plan]:
 
 
 @given(
-    st.integers(1, 4096), st.integers(0, 20_000), st.integers(0, LAYERS), st.booleans(),
+    st.integers(1, 4096), st.integers(0, 20_000), st.integers(0, LAYERS + 9), st.booleans(),
     st.sampled_from(["cuda", "cpu"]),
 )  # fmt: skip
 def test_plans_get_tighter_until_nothing_is_left(longest, more, recomputed, keep, device) -> None:
@@ -36,11 +36,11 @@ def test_plans_get_tighter_until_nothing_is_left(longest, more, recomputed, keep
     for before, after in pairwise(found):
         assert after.micro_batch_tokens <= before.micro_batch_tokens
         assert after.recompute_layers >= before.recompute_layers
-        assert after.lean_layers + after.recompute_layers <= LAYERS
+        assert after.lean_layers + min(LAYERS, after.recompute_layers) <= LAYERS
         assert after != before
     last = found[-1]
     assert last.micro_batch_tokens == longest
-    assert (last.recompute_layers, last.lean_layers) == (LAYERS, 0)
+    assert (last.recompute_layers, last.lean_layers) == (max(recomputed, LAYERS), 0)
     assert last.buffer_bytes == SMALL_BUFFER_BYTES
     assert not last.keep_weights
     assert last.offload == (device == "cuda")

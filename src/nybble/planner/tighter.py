@@ -16,7 +16,7 @@ def tighter_plan(plan: Plan, layers: int, longest: int) -> Plan | None:
     """
     halved = max(longest, plan.micro_batch_tokens // 2)
     shrinks = halved < plan.micro_batch_tokens
-    open_layers = layers - plan.recompute_layers
+    open_layers = max(0, layers - plan.recompute_layers)
     if plan.keep_weights:
         return replace(plan, keep_weights=False)
     if shrinks and plan.micro_batch_tokens > WORTH_LEAN:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 from nybble.runs.errors import NybbleError
+from nybble.runs.place import place_here
 
 EXIT_TERMINATED = 143
 
@@ -28,17 +29,23 @@ class StopNow(BaseException):  # like KeyboardInterrupt, no error
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Within, SIGTERM raises `TerminatedError`, so that what is half-written is removed."""
+    """Within, SIGTERM ends what goes on at once, by `StopNow`; out comes a `TerminatedError`.
 
-    def ended(number: int, frame: FrameType | None) -> None:
-        raise TerminatedError("Ended by SIGTERM.", "`nybble resume` goes on with a begun run.")
-
-    if threading.current_thread() is not threading.main_thread():
+    So what is half-written is removed. A process that helps another one is left to it.
+    """
+    if threading.current_thread() is not threading.main_thread() or not place_here().leads:
         yield
         return
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is removed then is removed
+        raise StopNow
+
     before = signal.signal(signal.SIGTERM, ended)
     try:
         yield
+    except StopNow:
+        raise TerminatedError("Ended by SIGTERM.", "Nothing was begun yet: say it again.") from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
