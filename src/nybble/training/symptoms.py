@@ -108,7 +108,7 @@ def spike(history: Sequence[Line], max_grad_norm: float) -> Symptom | None:
         return Symptom(
             "loss spike",
             f"the loss jumped to {line['loss']:.3f} at step {line['step']:,}{usual}",
-            "One is often a few odd rows (nybble data show). If it happens again or stays up, lower "
+            "One is often a few odd rows (nybble data show). If it comes again or stays up, lower "
             "train.learning_rate or train.max_grad_norm, or lengthen train.warmup_steps.",
         )
     return None
