@@ -167,11 +167,11 @@ def test_a_resumed_training_begins_as_tight(make_trainer, tmp_path) -> None:
 def test_fp16_goes_on_with_the_same_scale(make_trainer, tmp_path) -> None:
     run = make_trainer(tmp_path, **FIELDS)
     run.train_step.dtype = torch.float16
-    run.update.scaler = torch.amp.GradScaler("cpu")
+    run.scaler = run._new_scaler()
     with injected(run.optimizer, "step", 2):
         run.run()
-    assert run.update.scaler.is_enabled()
-    assert run.update.scaler.get_scale() <= 2.0**16
+    assert run.scaler.is_enabled()
+    assert run.scaler.get_scale() <= 2.0**16
     assert len([x for x in read_json_lines(tmp_path / "metrics.jsonl") if "loss" in x]) == 6
 
 

@@ -13,10 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from nybble.data.batches import Pack, StepBatch
+from nybble.data.batches import Pack, StepBatch, split_pack
 from nybble.data.packing import Layout
 from nybble.data.sizes import halved_sizes
-from nybble.data.split_pack import split_pack
 from nybble.engine.fast import FastPath
 from nybble.engine.gradients import ExactGradients, Gradients
 from nybble.engine.stock import StockPath, recompute_stock
