@@ -123,7 +123,7 @@ def number_metrics(
     `truth` and `prediction` are [n]. `r2` is None when the truth is constant, where it has no
     meaning. Raises InputError for no rows, unequal lengths, or numbers beyond `LARGEST`.
     """
-    _check_pair(truth, prediction)
+    check_pair(truth, prediction)
     errors = prediction - truth
     residual, total = float(np.sum(errors**2)), float(np.sum((truth - truth.mean()) ** 2))
     constant = bool(np.all(truth == truth[0])) or total == 0.0
@@ -140,7 +140,7 @@ def number_metrics(
     }
 
 
-def _check_pair(truth: Floats, prediction: Floats) -> None:
+def check_pair(truth: Floats, prediction: Floats) -> None:
     if truth.ndim != 1 or truth.shape != prediction.shape or not len(truth):
         raise InputError(
             f"Cannot compare {prediction.shape} guesses with {truth.shape} true values.",

@@ -30,8 +30,8 @@ class Item:
 class Judged:
     """What a model said to one row, read and scored.
 
-    `value` is what was read from the answer, None where nothing could be: `score` is then that of
-    the constant reference's guess. `answer` is the first of several. The headline metric is
+    `value` is what was read from the answer, None where nothing could be: `stand_in`, the constant
+    reference's guess, then counts instead. `answer` is the first of several. The headline metric is
     Σ score · weight / Σ weight over rows; weights other than 1 are a loss's scored tokens.
     `detail` is for people: which assertion failed, which colour an error has.
     """
@@ -44,6 +44,12 @@ class Judged:
     score: float
     weight: float = 1.0
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
+    stand_in: JsonValue = None
+
+    @property
+    def counted(self) -> JsonValue:
+        """What the row counts as."""
+        return self.stand_in if self.value is None else self.value
 
     @property
     def parsed(self) -> bool:
@@ -83,6 +89,14 @@ class Task(Protocol):
 
     def judge(self, items: Sequence[Item], answers: Sequence[Answers]) -> list[Judged]:
         """One `Judged` for each item, in their order; `answers[i]` were said to `items[i]`."""
+        ...
+
+    def plain(self) -> "Task":
+        """The same task for answers that hold nothing else: of a reference, a person, a median."""
+        ...
+
+    def agree(self, one: Judged, other: Judged) -> bool:
+        """Whether two models said the same to a row, as far as the task can tell."""
         ...
 
     def metrics(self, judged: Sequence[Judged]) -> dict[str, float | None]:

@@ -26,7 +26,7 @@ from nybble.pipeline.questions import (
 )
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan
-from nybble.recipe.schema import EvaluatePart
+from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.report.terminal import Tally, print_comparison
 from nybble.runs.atomic import write_json_lines
 from nybble.runs.folder import RunFolder

@@ -11,7 +11,8 @@ from nybble.data.examples import Conversation, Example, Message, Pair
 from nybble.data.render import Renderer
 from nybble.data.split import Splits
 from nybble.evaluation import extract_number
-from nybble.recipe.schema import DataPart, EvaluatePart
+from nybble.recipe.evaluate_part import EvaluatePart
+from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
 
 Ids = list[int]
