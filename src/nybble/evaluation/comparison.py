@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nybble.evaluation.number import Thresholds, number_metrics
+from nybble.evaluation.metrics.numbers import Thresholds, number_metrics
 from nybble.evaluation.statistics import LEVEL, mean_interval, paired_interval
 from nybble.runs.errors import InputError
 
