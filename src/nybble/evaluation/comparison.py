@@ -10,25 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nybble.evaluation.contender import Contender, Floats, estimate
+from nybble.evaluation.contender import Contender, Floats
+from nybble.evaluation.estimates import Estimates, estimates_for
 from nybble.evaluation.slices import Slicing, sliced
-from nybble.evaluation.statistics import (
-    LEVEL,
-    Interval,
-    holm,
-    mcnemar,
-    paired_interval,
-    paired_ratio_interval,
-    permutation,
-    rows_to_settle,
-    running_estimate,
-)
+from nybble.evaluation.statistics import LEVEL, Interval, holm, rows_to_settle, running_estimate
 from nybble.evaluation.task import Task
 from nybble.evaluation.verdict import verdict
 from nybble.evaluation.words import words_of
 from nybble.runs.errors import InputError
-
-FEWEST_FOR_BOOTSTRAP = 50
 
 
 def compare(
@@ -46,8 +35,9 @@ def compare(
     """
     by_name = {one.name: one for one in contenders}
     _check(contenders, by_name)
+    estimates = estimates_for(task.metric, contenders, seed)
     chosen = list(combinations(by_name, 2)) if pairs is None else list(pairs)
-    tested = [_pair(task, by_name[a], by_name[b], seed) for a, b in chosen]
+    tested = [_pair(by_name[a], by_name[b], estimates) for a, b in chosen]
     corrected = holm([pair["p"] for pair in tested])
     for pair, p in zip(tested, corrected, strict=True):
         pair["p_holm"] = p
@@ -65,11 +55,11 @@ def compare(
         "higher_is_better": task.higher_is_better,
         "n": len(contenders[0].judged),
         "seed": seed,
-        "models": [one.as_json(task, seed) for one in contenders],
+        "models": [_model(task, one, estimates) for one in contenders],
         "pairs": tested,
-        "slices": [part for one in slicings for part in sliced(one, contenders, seed)],
+        "slices": [part for one in slicings for part in sliced(one, contenders, estimates)],
         "agreement": [_agreement(task, a, b) for a, b in combinations(contenders, 2)],
-        "running": {one.name: _running(one, seed) for one in contenders},
+        "running": {one.name: _running(one, estimates) for one in contenders},
     }
     return comparison if pairs is not None else comparison | {"verdict": verdict(comparison)}
 
@@ -128,44 +118,50 @@ def _check(contenders: Sequence[Contender], by_name: dict[str, Contender]) -> No
             )
 
 
-def _pair(task: Task, a: Contender, b: Contender, seed: int) -> dict[str, Any]:
+def _model(task: Task, one: Contender, estimates: Estimates) -> dict[str, Any]:
+    """An entry of `models`."""
+    value = estimates.of(one).as_json()
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        **value,
+        "metrics": task.metrics(one.judged),
+        "parse_rate": one.parse_rate,
+        "parsed_only": _parsed_only(one, value, estimates),
+        "cost_dollars": one.cost_dollars,
+    }
+
+
+def _parsed_only(
+    one: Contender, of_all: dict[str, float], estimates: Estimates
+) -> dict[str, Any]:
+    """The metric over the rows whose answer could be read; None where they are too few."""
+    count = int(one.parsed.sum())
+    if count == len(one.parsed):
+        return {"n": count, **of_all}
+    if count < 2:
+        return {"n": count, "value": None, "low": None, "high": None}
+    return {"n": count, **estimates.of(one, one.parsed).as_json()}
+
+
+def _pair(a: Contender, b: Contender, estimates: Estimates) -> dict[str, Any]:
     """a minus b: the difference with its interval, and the p-value of none."""
-    difference = _difference(a, b, seed)
-    test, p = _tested(a, b, seed)
+    test, p = estimates.tested(a, b)
     return {
         "a": a.name,
         "b": b.name,
-        "difference": difference.as_json(),
+        "difference": estimates.difference(a, b).as_json(),
         "test": test,
         "p": p,
         "p_holm": p,
+        "outcome": "undecided",
         "rows_to_settle": None,
     }
 
 
-def _difference(a: Contender, b: Contender, seed: int) -> Interval:
-    if np.all(a.weights == 1.0):
-        return paired_interval(a.scores, b.scores, seed)
-    return paired_ratio_interval(
-        a.scores * a.weights, a.weights, b.scores * b.weights, b.weights, seed
-    )
-
-
-def _tested(a: Contender, b: Contender, seed: int) -> tuple[str, float]:
-    """Which test fits the scores, and its two-sided p: McNemar's for right and wrong, sign flips
-    for few rows, else the bootstrap that the interval is of."""
-    together = np.concatenate([a.scores, b.scores])
-    if np.all(a.weights == 1.0) and np.all((together == 0.0) | (together == 1.0)):
-        return "mcnemar", mcnemar(a.scores == 1.0, b.scores == 1.0)
-    differences = _differences(a, b)
-    if len(differences) < FEWEST_FOR_BOOTSTRAP:
-        return "permutation", permutation(differences, np.zeros(len(differences)), seed)
-    return "bootstrap", bootstrap_p(differences, seed)
-
-
 def _differences(a: Contender, b: Contender) -> Floats:
     """Each row's part [rows] of the difference, whose mean it is."""
-    found: Floats = (a.scores - b.scores) * a.weights / a.weights.mean()
+    found: Floats = (a.sums - b.sums) / a.weights.mean()
     return found
 
 
@@ -183,6 +179,12 @@ def _agreement(task: Task, a: Contender, b: Contender) -> dict[str, Any]:
     return {"a": a.name, "b": b.name, "share": sum(same) / len(same)}
 
 
-def _running(one: Contender, seed: int) -> list[list[float]]:
-    scores = one.scores * one.weights / one.weights.mean()
-    return [list(point) for point in running_estimate(scores)]
+def _running(one: Contender, estimates: Estimates) -> list[list[float]]:
+    """[n, value, low, high] of the first n rows, for a growing n."""
+    places = np.arange(len(one.judged), dtype=np.float64)
+    settings = estimates.quicker
+
+    def interval(first: Floats) -> Interval:
+        return estimates.of(one, slice(0, len(first)), **settings)
+
+    return [list(point) for point in running_estimate(places, interval)]

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nybble.evaluation.contender import Contender
+from nybble.evaluation.estimates import Estimates
 from nybble.evaluation.task import Item
 from nybble.evaluation.words import rounded
 
 FEWEST_ROWS = 8
 MOST_VALUES = 12
 BANDS = 4
-RESAMPLES = 2_000
 OTHER = "all others"
 
 
@@ -72,19 +72,17 @@ def by_band(by: str, values: npt.NDArray[np.float64]) -> Slicing:
         if len(inside) >= FEWEST_ROWS:
             names[place] = f"{rounded(float(inside.min()))} to {rounded(float(inside.max()))}"
     of_row = tuple(names.get(place, OTHER) for place in band.tolist())
-    return Slicing(by, of_row, tuple(names.values()))
+    return Slicing(by, of_row, tuple(dict.fromkeys(names.values())))
 
 
 def sliced(
-    slicing: Slicing, contenders: Sequence[Contender], seed: int
+    slicing: Slicing, contenders: Sequence[Contender], estimates: Estimates
 ) -> list[dict[str, Any]]:
     """The comparison's `slices` for one slicing: every model's metric in each slice."""
     of_row = np.array(slicing.of_row)
     out = []
     for name in slicing.order:
         rows = of_row == name
-        models = {
-            one.name: one.estimate(seed, rows, resamples=RESAMPLES).as_json() for one in contenders
-        }
+        models = {one.name: estimates.of(one, rows, **estimates.quicker).as_json() for one in contenders}
         out.append({"by": slicing.by, "slice": name, "n": int(rows.sum()), "models": models})
     return out

@@ -7,11 +7,15 @@ from nybble.evaluation.statistics import LEVEL
 
 @dataclass(frozen=True)
 class MetricWords:
-    """`title` heads a table, `phrase` says a value in a sentence; a `share` is said in percent."""
+    """`title` heads a table, `phrase` says a value in a sentence.
+
+    A `share` is said in percent. `bounds` are the least and largest score that a row can have.
+    """
 
     title: str
     phrase: str
     share: bool = False
+    bounds: tuple[float, float] | None = None
 
     def value(self, value: float) -> str:
         """`14.2`, or `81.2%` of a share."""
@@ -31,14 +35,15 @@ class MetricWords:
         return f"{LEVEL:.0%} interval {self.range(interval)}"
 
 
+UNIT = (0.0, 1.0)
 WORDS = {
     "mae": MetricWords("Mean absolute error", "is off by {} on average"),
     "mse": MetricWords("Mean squared error", "has a mean squared error of {}"),
-    "green": MetricWords("Share of green guesses", "guesses {} within the green bounds", True),
-    "accuracy": MetricWords("Accuracy", "gets {} right", True),
-    "exact_match": MetricWords("Exact matches", "says {} exactly as they are", True),
-    "chrf": MetricWords("chrF", "has a chrF of {}"),
-    "rouge_l": MetricWords("ROUGE-L", "has a ROUGE-L of {}"),
+    "green": MetricWords("Share of green guesses", "guesses {} within the green bounds", True, UNIT),
+    "accuracy": MetricWords("Accuracy", "gets {} right", True, UNIT),
+    "exact_match": MetricWords("Exact matches", "says {} exactly as they are", True, UNIT),
+    "chrf": MetricWords("chrF", "has a chrF of {}", bounds=UNIT),
+    "rouge_l": MetricWords("ROUGE-L", "has a ROUGE-L of {}", bounds=UNIT),
     "loss": MetricWords("Loss per scored token", "has a loss of {} per scored token"),
 }
 
@@ -46,7 +51,7 @@ WORDS = {
 def words_of(metric: str) -> MetricWords:
     """The words of a metric; of one's own, its name."""
     if metric.startswith("pass@"):
-        return MetricWords(metric, f"has a {metric} of {{}}", True)
+        return MetricWords(metric, f"has a {metric} of {{}}", True, UNIT)
     return WORDS.get(metric) or MetricWords(metric, f"has a {metric} of {{}}")
 
 

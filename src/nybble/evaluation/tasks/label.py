@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nybble.evaluation.metrics.labels import accuracy, macro_f1
+from nybble.evaluation.metrics.labels import accuracy, confusion, macro_f1
 from nybble.evaluation.task import Answers, Item, Judged
 
 _AROUND = " \t\r\n\"'`*_.,:;!?()[]{}<>«»“”‘’"
@@ -50,7 +50,7 @@ class LabelTask:
         """`accuracy` and `macro_f1`; unreadable answers count as the fallback."""
         truth = [str(one.truth) for one in judged]
         guesses = [str(one.counted) for one in judged]
-        return {"accuracy": accuracy(truth, guesses), "macro_f1": macro_f1(truth, guesses)}
+        return {"accuracy": accuracy(truth, guesses), "macro_f1": macro_f1(confusion(truth, guesses))}
 
 
 def read_label(answer: str, labels: Sequence[str]) -> str | None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nybble.evaluation.number import (
+from nybble.evaluation.extraction import extract_number
+from nybble.evaluation.metrics.numbers import (
     Thresholds,
-    check_pair,
     colour,
-    extract_number,
     fill_unreadable,
     number_metrics,
 )
@@ -51,7 +50,6 @@ class NumberTask:
         values = [extract_number(said[0], self.extract) for said in answers]
         guesses = fill_unreadable(values, self.fallback)
         truths = np.array([item.truth for item in items], np.float64)
-        check_pair(truths, guesses)
         judged = []
         for item, said, value, guess, truth in zip(
             items, answers, values, guesses.tolist(), truths.tolist(), strict=True

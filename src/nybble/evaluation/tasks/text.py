@@ -4,14 +4,15 @@ Every answer is a text, so only an empty one says nothing: it counts as the cons
 guess, the most frequent answer of the training rows.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nybble.evaluation.metrics.texts import exact_match, rouge_l, sentence_chrf
+from nybble.evaluation.metrics.texts import chrf, corpus_chrf, exact_match, rouge_l
 from nybble.evaluation.task import Answers, Item, Judged
 
 SCORES: dict[str, Callable[[str, str], float]] = {
-    "chrf": sentence_chrf,
+    "chrf": chrf,
     "rouge_l": rouge_l,
     "exact_match": exact_match,
 }
@@ -49,9 +50,11 @@ class TextTask:
         return judged
 
     def metrics(self, judged: Sequence[Judged]) -> dict[str, float | None]:
-        """The mean over rows of every score."""
+        """The mean over rows of every score, and the chrF of all rows as one text."""
         pairs = [(str(one.counted), str(one.truth)) for one in judged]
-        return {
-            name: sum(score(*pair) for pair in pairs) / len(pairs)
+        means = {
+            name: math.fsum(score(*pair) for pair in pairs) / len(pairs)
             for name, score in SCORES.items()
         }
+        said, true = zip(*pairs, strict=True)
+        return {**means, "corpus_chrf": corpus_chrf(said, true)}
