@@ -25,40 +25,27 @@ _NUMBER = re.compile(
     )""",
     re.VERBOSE,
 )
-_MONEY = rf"{_CURRENCY}|\b(?:USD|EUR|GBP|JPY|INR|CHF|CAD|AUD|CNY)\b"
-_MONEY_BEFORE = re.compile(rf"(?:{_MONEY})\s?[-\u2212]?\s?$", re.IGNORECASE)
-_MONEY_BEHIND = re.compile(
-    rf"\s?(?:{_MONEY}|\b(?:dollars?|euros?|pounds?|yen|rupees?|francs?|yuan|bucks)\b)", re.IGNORECASE
-)
 
 
 def extract_number(text: str, how: str) -> float | None:
     """The number that `text` answers with, or None when there is none.
 
-    `how` is `first`, `last`, `currency` (the first number with a currency's sign, else the first),
-    or a regular expression with one group: the first number within what the group caught. `$1,234.50`, `15kg`, `12.`, `-$3`, `.5` and `2e3` are numbers; the digits of
+    `how` is `first`, `last`, or a regular expression with one group: the first number within what
+    the group caught. `$1,234.50`, `15kg`, `12.`, `-$3`, `.5` and `2e3` are numbers; the digits of
     `h264` and `GPT-4` are none, `1,2,3` are three, and `10-15` are two. A number beyond `LARGEST`
     is no answer. Raises InputError when `how` is no expression with one group.
     """
-    if how not in ("first", "last", "currency"):
+    if how not in ("first", "last"):
         found = _compiled(how).search(text)
         return extract_number(found.group(1) or "", "first") if found else None
     matches = list(_NUMBER.finditer(text))
     if not matches:
         return None
-    match = matches[-1 if how == "last" else 0]
-    if how == "currency":
-        match = next((found for found in matches if _is_money(text, found)), match)
+    match = matches[0 if how == "first" else -1]
     magnitude = float(match["magnitude"].replace(",", ""))
     if magnitude > LARGEST:
         return None
     return -magnitude if match["sign"] else magnitude
-
-
-def _is_money(text: str, match: re.Match[str]) -> bool:
-    """Whether a currency stands right before or behind the number: $15, 15 dollars, EUR 15."""
-    before, behind = text[: match.end()], text[match.end() :]
-    return bool(_MONEY_BEFORE.search(before[: match.start("magnitude")]) or _MONEY_BEHIND.match(behind))
 
 
 def _compiled(expression: str) -> re.Pattern[str]:
