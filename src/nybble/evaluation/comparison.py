@@ -29,9 +29,9 @@ def compare(
 ) -> dict[str, Any]:
     """`comparison.json` of models whose answers to the same rows were judged by `task`.
 
-    `pairs` names what is tested, a against b; by default all, and a verdict on them. p-values are corrected for their
-    number (Holm). Finite numbers only: what is undefined is None. Raises `InputError` for two
-    models of one name, for other rows, and for fewer than two rows.
+    `pairs` names what is tested, a against b; by default all, and a verdict is given on them.
+    p-values are corrected for the number of pairs (Holm). Finite numbers only: what is undefined is
+    None. Raises `InputError` for two models of one name, for other rows, and for fewer than two.
     """
     by_name = {one.name: one for one in contenders}
     _check(contenders, by_name)
@@ -132,9 +132,7 @@ def _model(task: Task, one: Contender, estimates: Estimates) -> dict[str, Any]:
     }
 
 
-def _parsed_only(
-    one: Contender, of_all: dict[str, float], estimates: Estimates
-) -> dict[str, Any]:
+def _parsed_only(one: Contender, of_all: dict[str, float], estimates: Estimates) -> dict[str, Any]:
     """The metric over the rows whose answer could be read; None where they are too few."""
     count = int(one.parsed.sum())
     if count == len(one.parsed):

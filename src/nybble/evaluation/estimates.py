@@ -1,8 +1,8 @@
 """Which interval and which test a metric has: by what its scores are.
 
-    passed or not     exact (Clopper-Pearson), pairs by Bonett-Price and McNemar
-    weighed (a loss)  bootstrap-t of Σ / Σ
-    any other         bootstrap-t of the mean; on few rows a pair's p is of sign flips
+passed or not     exact (Clopper-Pearson), pairs by Bonett-Price and McNemar
+weighed (a loss)  bootstrap-t of Σ / Σ
+any other         bootstrap-t of the mean; on few rows a pair's p is of sign flips
 """
 
 from collections.abc import Sequence

@@ -77,7 +77,8 @@ class OwnMetric:
             found = self.score(answer, item.truth, item.columns)
         except Exception as error:
             raise InputError(
-                f"{where}: {type(error).__name__}: {error}.", "Mend the function of evaluate.metric."
+                f"{where}: {type(error).__name__}: {error}.",
+                "Mend the function of evaluate.metric.",
             ) from error
         if found is None:
             return None

@@ -83,6 +83,8 @@ def sliced(
     out = []
     for name in slicing.order:
         rows = of_row == name
-        models = {one.name: estimates.of(one, rows, **estimates.quicker).as_json() for one in contenders}
+        models = {
+            one.name: estimates.of(one, rows, **estimates.quicker).as_json() for one in contenders
+        }
         out.append({"by": slicing.by, "slice": name, "n": int(rows.sum()), "models": models})
     return out

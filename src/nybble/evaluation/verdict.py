@@ -29,13 +29,29 @@ def verdict(comparison: dict[str, Any]) -> str:
     return _of_models(comparison, words)
 
 
+def recipe_verdict(seeds: dict[str, Any], higher_is_better: bool) -> str:
+    """What several seeds say of a recipe against the baseline: `seeds` is as seeds.json has it."""
+    words, change = words_of(seeds["metric"]), seeds["difference"]
+    each = ", ".join(f"{words.value(v)} (seed {seed})" for seed, v in seeds["by_seed"].items())
+    sentence = (
+        f"Over {seeds['n']} seeds the recipe's models {words.of_several(seeds['mean'])}, with a "
+        f"standard deviation of {words.difference(seeds['sd'])} between seeds: {each}. For other "
+        f"seeds and other rows, the difference to the {seeds['baseline_name']} is "
+        f"{words.difference(change['value'])} ({words.interval(change)})"
+    )
+    if change["low"] <= 0 <= change["high"]:
+        return f"{sentence}: no difference is shown for the recipe."
+    better = (change["low"] > 0) == higher_is_better
+    return f"{sentence}: the recipe is {'better' if better else 'worse'}."
+
+
 def _of_run(comparison: dict[str, Any], words: MetricWords) -> str:
     tuned, name = comparison["tuned_name"], comparison["baseline_name"]
     sentence = (
         f"On {comparison['n']:,} held-out rows the tuned model "
-        f"{words.phrase.format(words.value(comparison['tuned']['value']))} "
+        f"{words.of_one(comparison['tuned']['value'])} "
         f"({words.interval(comparison['tuned'])}), "
-        f"{_against(_pair(comparison, tuned, name), words, comparison)}"
+        f"{_against(pair_of(comparison, tuned, name), words, comparison)}"
         f"{_unread(comparison, [name, tuned])}."
     )
     others = [n for n in comparison["references"] if n != comparison["floor_name"]]
@@ -50,7 +66,7 @@ def _of_models(comparison: dict[str, Any], words: MetricWords) -> str:
     others = [model["name"] for model in models if model is not best]
     sentence = (
         f"On {comparison['n']:,} rows {best['name']} "
-        f"{words.phrase.format(words.value(best['value']))} ({words.interval(best)})"
+        f"{words.of_one(best['value'])} ({words.interval(best)})"
     )
     sentence += f", the best of {len(models)} by its estimate" if others else ""
     sentence += f"{_unread(comparison, [model['name'] for model in models])}."
@@ -91,17 +107,19 @@ def _sorted_out(
     """A sentence on `subject` against each of `others`; empty without any."""
     by_outcome: dict[str, list[str]] = {}
     for other in others:
-        pair = _pair(comparison, subject, other)
+        pair = pair_of(comparison, subject, other)
         change = pair["difference"]
         said = f"the {other} ({words.difference(change['value'])}, {words.range(change)})"
         by_outcome.setdefault(pair["outcome"], []).append(said)
     clauses = [
-        phrase + listed(by_outcome[outcome]) for outcome, phrase in _PHRASES if outcome in by_outcome
+        phrase + listed(by_outcome[outcome])
+        for outcome, phrase in _PHRASES
+        if outcome in by_outcome
     ]
     return f" It {'; it '.join(clauses)}." if clauses else ""
 
 
-def _pair(comparison: dict[str, Any], a: str, b: str) -> dict[str, Any]:
+def pair_of(comparison: dict[str, Any], a: str, b: str) -> dict[str, Any]:
     """The pair of a and b, turned round where it was tested the other way."""
     for pair in comparison["pairs"]:
         if (pair["a"], pair["b"]) == (a, b):
@@ -138,5 +156,4 @@ def _above_floor(comparison: dict[str, Any], words: MetricWords) -> str:
     floor = comparison["references"][name]["value"]
     ratio = comparison["tuned"]["value"] / floor if floor > 0 else None
     times = f": the tuned model is at {ratio:.2f} times that" if ratio else ""
-    said = words.phrase.format(words.value(floor))
-    return f" A perfect predictor {said}, the {name}{times}."
+    return f" A perfect predictor {words.of_one(floor)}, the {name}{times}."

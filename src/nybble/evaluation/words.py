@@ -21,6 +21,15 @@ class MetricWords:
         """`14.2`, or `81.2%` of a share."""
         return f"{rounded(100 * value)}%" if self.share else rounded(value)
 
+    def of_one(self, value: float) -> str:
+        """`is off by 14.2 on average`: what follows a model's name."""
+        return self.phrase.format(self.value(value))
+
+    def of_several(self, mean: float) -> str:
+        """`are off by 14.2 on average`: what follows several models' name."""
+        verb, _, rest = self.of_one(mean).partition(" ")
+        return f"{PLURAL[verb]} {rest}"
+
     def difference(self, value: float) -> str:
         """`-95.3`, or `12.3 points` between two shares."""
         return f"{rounded(100 * value)} points" if self.share else rounded(value)
@@ -36,10 +45,13 @@ class MetricWords:
 
 
 UNIT = (0.0, 1.0)
+PLURAL = {"is": "are", "has": "have", "gets": "get", "says": "say", "guesses": "guess"}
 WORDS = {
     "mae": MetricWords("Mean absolute error", "is off by {} on average"),
     "mse": MetricWords("Mean squared error", "has a mean squared error of {}"),
-    "green": MetricWords("Share of green guesses", "guesses {} within the green bounds", True, UNIT),
+    "green": MetricWords(
+        "Share of green guesses", "guesses {} within the green bounds", True, UNIT
+    ),
     "accuracy": MetricWords("Accuracy", "gets {} right", True, UNIT),
     "exact_match": MetricWords("Exact matches", "says {} exactly as they are", True, UNIT),
     "chrf": MetricWords("chrF", "has a chrF of {}", bounds=UNIT),

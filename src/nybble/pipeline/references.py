@@ -1,10 +1,10 @@
 """What a fine-tuned model has to beat to be worth its cost: guesses that need no language model.
 
-    number    the median of the training rows, and ridges on words
-    label     the most frequent label, and a ridge classifier on words
-    text      the most frequent answer, and that of the training row with the likest prompt
-    code      none: the constant guess is a program that does nothing, and passes no test
-    loss      none
+number    the median of the training rows, and ridges on words
+label     the most frequent label, and a ridge classifier on words
+text      the most frequent answer, and that of the training row with the likest prompt
+code      none: the constant guess is a program that does nothing, and passes no test
+loss      none
 """
 
 from collections.abc import Sequence
@@ -96,9 +96,7 @@ def _rows(stage: Stage) -> _Rows:
         of_chosen = [true_answer(example, part, source) for example in chosen]
         return _Rows(_texts(train), truths, _texts(chosen), of_chosen, truths)
     cut = max(2, len(train) // 10)
-    return _Rows(
-        _texts(train[:-cut]), truths[:-cut], _texts(train[-cut:]), truths[-cut:], truths
-    )
+    return _Rows(_texts(train[:-cut]), truths[:-cut], _texts(train[-cut:]), truths[-cut:], truths)
 
 
 def _texts(examples: Sequence[Example]) -> list[str]:

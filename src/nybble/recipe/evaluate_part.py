@@ -40,8 +40,8 @@ class EvaluatePart(Part):
     task: TaskName | None = Field(None, description="what the answers are")
     metric: str | None = Field(
         None,
-        description="headline metric; by default mae, pass@1, accuracy, chrf or loss; or a function "
-        "of yours as path.py:function",
+        description="headline metric; by default mae, pass@1, accuracy, chrf or loss; or a "
+        "function of yours as path.py:function",
     )
     greater_is_better: bool = Field(True, description="of a metric of yours")
     size: int = Field(500, ge=0, description="test rows; 0 skips the evaluation")

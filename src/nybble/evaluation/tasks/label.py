@@ -40,9 +40,14 @@ class LabelTask:
             score = float(guess == item.truth)
             judged.append(
                 Judged(
-                    item.row, item.prompt, said[0], value, item.truth, score,
+                    item.row,
+                    item.prompt,
+                    said[0],
+                    value,
+                    item.truth,
+                    score,
                     stand_in=self.fallback,
-                )  # fmt: skip
+                )
             )
         return judged
 
@@ -50,7 +55,10 @@ class LabelTask:
         """`accuracy` and `macro_f1`; unreadable answers count as the fallback."""
         truth = [str(one.truth) for one in judged]
         guesses = [str(one.counted) for one in judged]
-        return {"accuracy": accuracy(truth, guesses), "macro_f1": macro_f1(confusion(truth, guesses))}
+        return {
+            "accuracy": accuracy(truth, guesses),
+            "macro_f1": macro_f1(confusion(truth, guesses)),
+        }
 
 
 def read_label(answer: str, labels: Sequence[str]) -> str | None:

@@ -58,9 +58,15 @@ class NumberTask:
             score = self._score(truth, guess, seen)
             judged.append(
                 Judged(
-                    item.row, item.prompt, said[0], value, truth, score,
-                    detail={"colour": seen}, stand_in=self.fallback,
-                )  # fmt: skip
+                    item.row,
+                    item.prompt,
+                    said[0],
+                    value,
+                    truth,
+                    score,
+                    detail={"colour": seen},
+                    stand_in=self.fallback,
+                )
             )
         return judged
 

@@ -43,9 +43,14 @@ class TextTask:
             score = SCORES[self.metric](guess, str(item.truth))
             judged.append(
                 Judged(
-                    item.row, item.prompt, said[0], value, item.truth, score,
+                    item.row,
+                    item.prompt,
+                    said[0],
+                    value,
+                    item.truth,
+                    score,
                     stand_in=self.fallback,
-                )  # fmt: skip
+                )
             )
         return judged
 
