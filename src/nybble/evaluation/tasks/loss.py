@@ -43,7 +43,7 @@ class LossTask:
         return judged
 
     def metrics(self, judged: Sequence[Judged]) -> dict[str, float | None]:
-        """`loss` per scored token, and its `perplexity`, e to its power: None where it overflows."""
+        """`loss` per scored token, and its `perplexity`; None where that overflows."""
         tokens = sum(one.weight for one in judged)
         loss = math.fsum(one.score * one.weight for one in judged) / tokens
         return {"loss": loss, "perplexity": _perplexity(loss)}
