@@ -1,14 +1,13 @@
 """The evaluation step of a run: base and tuned model, and references, on the same test rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from peft import PeftModel
 
 from nybble.evaluation.comparison import compare, of_run
 from nybble.evaluation.contender import Contender, Kind
-from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.making import thresholds_of
 from nybble.evaluation.slices import slicings
 from nybble.evaluation.task import Answers, Item
 from nybble.pipeline.examiner import Examiner
@@ -54,8 +53,8 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
         slicings(examiner.items, part.slices, examiner.task.name),
         [(TUNED, other) for other in (baseline, *others)],
     )
-    comparison = of_run(comparison, TUNED, baseline, FLOOR if part.floor else None)
-    comparison |= of_numbers(comparison, part)
+    floor = FLOOR if part.floor else None
+    comparison = of_run(comparison, TUNED, baseline, floor, thresholds_of(part))
     comparison["test_reads"] = count_test_read(folder)
     files = {"baseline": baseline, "tuned": TUNED, **({"zero_shot": ZERO_SHOT} if shots else {})}
     by_name = {one.name: one for one in contenders}
@@ -92,24 +91,6 @@ def side_by_side(
         "scores": columns(lambda judged: judged.score),
         "weights": contenders[0].weights.tolist(),
         "columns": {c: [str(item.columns.get(c)) for item in items] for c in part.slices},
-    }
-
-
-def of_numbers(comparison: dict[str, Any], part: EvaluatePart) -> dict[str, Any]:
-    """What only a comparison of numbers holds: the bounds of colours, and by model their shares,
-    the squared error and r²."""
-    if comparison["task"] != "number":
-        return {}
-    metrics = {model["name"]: model["metrics"] for model in comparison["models"]}
-    bounds = Thresholds(part.green_within, part.green_share, part.orange_within, part.orange_share)
-    return {
-        "thresholds": asdict(bounds),
-        "mse": {name: found["mse"] for name, found in metrics.items()},
-        "r2": {name: found["r2"] for name, found in metrics.items()},
-        "colours": {
-            name: {colour: found[colour] for colour in ("green", "orange", "red")}
-            for name, found in metrics.items()
-        },
     }
 
 
