@@ -41,8 +41,11 @@ def test_the_headline_is_the_tasks_default_or_what_is_asked(text: str, headline:
         ("{task: number, labels: [a, b]}", "labels is for the task label, not number"),
         ("{task: text, choice: likelihood}", "choice is for the task label, not text"),
         ("{task: code, floor: best}", "floor is for the task number, not code"),
-        ("{task: text, greater_is_better: false}", "greater_is_better is for a metric of one's own"),
-        ("{task: label, labels: [Yes, 'yes ']}", "must differ in more than case"),
+        (
+            "{task: text, greater_is_better: false}",
+            "greater_is_better is for a metric of one's own",
+        ),
+        ("{task: label, labels: ['Yes', 'yes ']}", "must differ in more than case"),
         ("{task: label, labels: [only]}", "must be two or more"),
     ],
 )
