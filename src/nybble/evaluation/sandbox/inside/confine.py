@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import kernel, namespaces
+from . import kernel, layers, namespaces
 from .seccomp import refuse_system_calls
 
 LINUX = sys.platform == "linux"
@@ -40,25 +40,21 @@ def enter(folder: str, limits: dict[str, Any]) -> list[str]:
 
     The working folder is afterwards the program's: `folder`, or one in a file system of its own.
     """
-    layers = []
+    names = []
     if LINUX and namespaces.enter():
-        layers.append("own processes and network")
+        names.append(layers.NAMESPACES)
         if namespaces.make_root(folder, limits["folder_bytes"]):
-            layers.append("own files")
+            names.append(layers.FILES)
             folder = namespaces.FOLDER
     os.chdir(folder)
     if LINUX:
-        with contextlib.suppress(OSError):
-            os.chown(folder, namespaces.NOBODY, namespaces.NOBODY)
-        if namespaces.become_nobody() or os.geteuid() != 0:
-            layers.append("no root")
+        if namespaces.become_nobody(folder) or os.geteuid() != 0:
+            names.append(layers.USER)
         with contextlib.suppress(OSError):
             kernel.drop_capabilities()
         kernel.set_dumpable(False)
         kernel.gain_no_privileges()
-        if _keep_to(folder):
-            layers.append("landlock")
-    return layers
+    return names
 
 
 def _keep_to(folder: str) -> bool:
@@ -77,8 +73,9 @@ def _keep_to(folder: str) -> bool:
     return True
 
 
-def bind_self(limits: dict[str, Any], layers: list[str]) -> list[str]:
-    """Limit this process, and refuse it system calls: the layers that come on top of `layers`."""
+def bind_self(limits: dict[str, Any], entered: list[str]) -> list[str]:
+    """Limit this process, and refuse it system calls: the layers on top of those it `entered`."""
+    kept = LINUX and _keep_to(str(Path.cwd()))
     refused = LINUX and refuse_system_calls()
     wanted = {
         "RLIMIT_CPU": limits["cpu_seconds"],
@@ -89,7 +86,7 @@ def bind_self(limits: dict[str, Any], layers: list[str]) -> list[str]:
         "RLIMIT_MEMLOCK": 0,
         "RLIMIT_MSGQUEUE": 0,
     }
-    if "own processes and network" in layers:
+    if layers.NAMESPACES in entered:
         # The launcher, the tests' process and the program's own count as well.
         wanted["RLIMIT_NPROC"] = limits["threads"] + 3
     elif not refused:
@@ -98,7 +95,8 @@ def bind_self(limits: dict[str, Any], layers: list[str]) -> list[str]:
     for name, value in wanted.items():
         if hasattr(resource, name):
             _limit(getattr(resource, name), value)
-    return [*(["seccomp"] if refused else []), "limits"]
+    held = ((layers.LANDLOCK, kept), (layers.SECCOMP, refused), (layers.LIMITS, True))
+    return [name for name, holds in held if holds]
 
 
 def _limit(kind: int, value: int) -> None:
@@ -111,11 +109,9 @@ def _limit(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value, hard))
 
 
-def keep_open(descriptors: set[int], silent: bool) -> None:
-    """Close every file but `descriptors`; nothing is read, and when `silent` nothing printed."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2) if silent else (0,):
-        os.dup2(nothing, standard)
+def keep_open(descriptors: set[int]) -> None:
+    """Close every file but `descriptors` and what is printed to; there is nothing to read."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     kept = sorted({0, 1, 2} | descriptors)
     for low, high in zip(kept, [*kept[1:], _HIGHEST_DESCRIPTOR], strict=True):
         os.closerange(low + 1, high)

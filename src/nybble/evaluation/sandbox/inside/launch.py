@@ -19,6 +19,7 @@ from typing import Any
 
 from . import confine, wire
 from .judge import Program, run_tests
+from .layers import FILES
 from .program import play
 from .watched import Watch
 
@@ -43,6 +44,15 @@ def main(parent: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    if FILES not in layers:
+        _remove(job["folder"])
+
+
+def _remove(folder: str) -> None:
+    """Leave nothing of the program's, also when the parent cannot see to it any more."""
+    import shutil  # takes a while, and is hardly ever needed
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _supervise(job: dict[str, Any], layers: list[str], parent: int) -> None:
@@ -55,8 +65,9 @@ def _supervise(job: dict[str, Any], layers: list[str], parent: int) -> None:
     child = os.fork()
     if child == 0:
         confine.die_with(None)
-        confine.keep_open({requests_read, replies_write}, silent=False)
-        _play(job, layers, requests_read, replies_write)
+        confine.keep_open({requests_read, replies_write})
+        with contextlib.suppress(wire.Gone):
+            _play(job, layers, requests_read, replies_write)
         os._exit(0)
     os.close(requests_read)
     os.close(replies_write)

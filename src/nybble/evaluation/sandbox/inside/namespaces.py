@@ -70,7 +70,6 @@ def make_root(at: str, folder_bytes: int) -> bool:
         Path(at + FOLDER).mkdir()
         _mount_memory(at + FOLDER, folder_bytes, "700")
         Path(at + "/tmp").symlink_to(FOLDER)
-        os.chown(at + FOLDER, *((NOBODY, NOBODY) if os.geteuid() == 0 else (-1, -1)))
         kernel.pivot_into(at)
         kernel.restrict_mount("/", kernel.MS_RDONLY | kernel.MS_NOSUID, recursive=False)
     except (OSError, KeyError):
@@ -101,14 +100,15 @@ def _bind(path: str, target: str) -> None:
     kernel.mount(path, target, "", kernel.MS_BIND | kernel.MS_REC)
 
 
-def become_nobody() -> bool:
-    """From root to the user `nobody` in a user namespace of its own: no rights, own counts.
+def become_nobody(folder: str) -> bool:
+    """From root to the user `nobody`, who owns `folder`, in a user namespace of its own.
 
     False where nobody could not read the standard library, or the kernel refuses.
     """
     if os.geteuid() != 0 or not _open_to_all(sysconfig.get_path("stdlib")):
         return False
     try:
+        os.chown(folder, NOBODY, NOBODY)
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
