@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nybble.evaluation.number import Thresholds, colour
+from nybble.evaluation.metrics.numbers import Thresholds, colour
 from nybble.report.text import cut, short
 from nybble.runs.atomic import read_json_lines
 from nybble.runs.folder import RunFolder

@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from nybble.evaluation.comparison import verdict
 from nybble.report.answers import Answers, extremes, read_answers, scatter
 from nybble.report.curves import memory, running_error, training
 from nybble.report.scores import outcome, score_table
@@ -64,9 +63,13 @@ def _judged(folder: RunFolder, comparison: dict[str, Any]) -> dict[str, Any]:
     """The sections of a run that was evaluated."""
     predictions = optional(folder, "evaluation/predictions.json")
     answers: Answers | None = None
-    if predictions and comparison["tuned_name"] in predictions["values"]:
+    if (
+        comparison["task"] == "number"
+        and predictions
+        and comparison["tuned_name"] in predictions["values"]
+    ):
         answers = read_answers(folder, predictions, comparison)
-    lead, _, rest = verdict(comparison).partition(". ")
+    lead, _, rest = comparison["verdict"].partition(". ")
     return {
         "verdict": {
             "outcome": outcome(comparison["difference"]),

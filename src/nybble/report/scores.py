@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nybble.evaluation.comparison import rounded
+from nybble.evaluation.words import rounded
 from nybble.report.answers import Answers, Floats, ordered, roles
 
 METRICS = {"mae": "Mean absolute error"}
