@@ -118,7 +118,7 @@ class _Watched:
     def _result(self, reason: str, passed: bool = False, assertions: Any = ()) -> Verdict:
         return Verdict(
             passed,
-            reason,
+            " ".join(reason.split()),
             tuple(Assertion(*assertion) for assertion in assertions),
             self._shown.decode("utf-8", "replace"),
             time.monotonic() - self._started,

@@ -13,8 +13,8 @@ class Limits:
     for programs that wait. Memory is that of each of the two processes (program and tests).
     """
 
-    cpu_seconds: int = 5
-    wall_seconds: float = 20.0
+    cpu_seconds: int = 15
+    wall_seconds: float = 60.0
     memory_bytes: int = 512 * MEBIBYTE
     folder_bytes: int = 16 * MEBIBYTE
     open_files: int = 64

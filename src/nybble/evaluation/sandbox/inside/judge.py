@@ -14,6 +14,9 @@ from .reference import Reference, raise_as
 from .watched import Watch, watched
 
 
+MODULE = object()
+
+
 class Program:
     """The program's process, as the tests reach it."""
 
@@ -25,13 +28,13 @@ class Program:
         return self._answer()
 
     def names(self, wanted: set[str]) -> dict[str, Any]:
-        """Of the names `wanted`, those that the program defines, as `module` or what they are."""
+        """Of the names `wanted`, those that the program defines; a module of its is `MODULE`."""
         found = {}
         for name in sorted(wanted):
             wire.send(self._requests, ["name", name])
             kind, *rest = self._answer()
             if kind == "value":
-                found[name] = self._decoded(rest[0])
+                found[name] = MODULE if rest[0] == ["module"] else self._decoded(rest[0])
         return found
 
     def ask(self, what: str, target: Reference, *given: Any, **keywords: Any) -> list[Any]:
@@ -101,6 +104,6 @@ def _visible(program: Program, trees: list[ast.Module]) -> dict[str, Any]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     } & set(sys.stdlib_module_names)
     defined = program.names(used)
-    own = {name: value for name, value in defined.items() if name not in vars(builtins)}
-    own |= {name: __import__(name) for name in modules & set(defined)}
-    return own or defined
+    standard = {name: __import__(name) for name in modules & set(defined)}
+    values = {name: value for name, value in defined.items() if value is not MODULE} | standard
+    return {name: value for name, value in values.items() if name not in vars(builtins)} or values
