@@ -13,6 +13,7 @@ from nybble.evaluation.task import Answers, Item
 from nybble.generation.cache import ModelCache, PredictionCache
 from nybble.generation.identity import local_identity
 from nybble.pipeline.examiner import Examiner
+from nybble.pipeline.judged_files import count_test_read, save_answers, side_by_side
 from nybble.pipeline.references import FLOOR, references
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan
@@ -81,37 +82,3 @@ def answers_kept(
     quantization = stage.recipe.model.quantization
     identity = local_identity(model, stage.model_folder, quantization, plan.compute_dtype, adapted)
     return ModelCache(PredictionCache(folder.evaluation / "answers.jsonl"), identity)
-
-
-def save_answers(folder: RunFolder, name: str, contender: Contender) -> None:
-    """Write `evaluation/NAME.jsonl`, one answer a line."""
-    lines = [judged.as_json() for judged in contender.judged]
-    write_json_lines(folder.evaluation / f"{name}.jsonl", lines)
-
-
-def side_by_side(
-    items: Sequence[Item], contenders: Sequence[Contender], part: EvaluatePart
-) -> dict[str, Any]:
-    """`predictions.json`: all models' answers, as columns; what a page draws its charts from."""
-
-    def columns(of: Any) -> dict[str, list[Any]]:
-        return {one.name: [of(judged) for judged in one.judged] for one in contenders}
-
-    return {
-        "row": [item.row for item in items],
-        "text": [item.prompt for item in items],
-        "truth": [item.truth for item in items],
-        "values": columns(lambda judged: judged.counted),
-        "answers": columns(lambda judged: judged.answer),
-        "scores": columns(lambda judged: judged.score),
-        "weights": contenders[0].weights.tolist(),
-        "columns": {c: [str(item.columns.get(c)) for item in items] for c in part.slices},
-    }
-
-
-def count_test_read(folder: RunFolder) -> int:
-    """Note that the test rows were read once more; gives how often that was."""
-    path = folder.evaluation / "test_reads.json"
-    reads = int(folder.read("evaluation/test_reads.json")["reads"]) + 1 if path.exists() else 1
-    folder.write("evaluation/test_reads.json", {"reads": reads})
-    return reads

@@ -15,8 +15,8 @@ from nybble.pipeline.evaluate import (
     answers_kept,
     evaluate,
     on_test_rows,
-    save_answers,
 )
+from nybble.pipeline.judged_files import save_answers
 from nybble.pipeline.look import measured
 from nybble.pipeline.seeds import (
     SCORES,
