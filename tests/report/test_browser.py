@@ -84,8 +84,9 @@ def large(tmp_path_factory, make_judged):
 def compared(tmp_path_factory, make_compared):
     """Four models' programs for 2,000 rows, of 20,000 characters each."""
     folder = tmp_path_factory.mktemp("compared")
-    return make_compared(folder, task="code", rows=2_000, names=("one", "two", "three", "four"),
-                         text=LONG, answer=f"{HOSTILE} \u202e\U0001f600 " + "x = 1\n" * 3_300)  # fmt: skip
+    answer = f"{HOSTILE} \u202e\U0001f600 " + "x = 1\n" * 3_300
+    names = ("one", "two", "three", "four")
+    return make_compared(folder, task="code", rows=2_000, names=names, text=LONG, answer=answer)
 
 
 def test_a_large_page_is_drawn_silently(large):
@@ -136,8 +137,9 @@ def test_four_models_and_2000_rows_are_below_8_mb_and_every_row_is_found(compare
 def test_rows_are_filtered_sorted_and_drawn_on(compared):
     got, said = probe(
         compared,
-        """const marks = () => all("#rows article").map((row) => [...row.querySelectorAll(".said .mark")]
-          .map((mark) => mark.textContent[0]).join(""));
+        """const marks = () => all("#rows article").map((row) => {
+          return [...row.querySelectorAll(".said .mark")].map((mark) => mark.textContent[0]).join("");
+        });
         const status = () => document.querySelector("#rows [role=status]").textContent;
         select("Only", "behind");
         const behind = marks();
