@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from nybble.evaluation.comparison import Prediction, compare, rounded, seed_spread, verdict
-from nybble.evaluation.number import Thresholds
+from nybble.evaluation.metrics.numbers import Thresholds
 from nybble.evaluation.statistics import paired_interval
 from nybble.runs.errors import InputError
 

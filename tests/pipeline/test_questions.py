@@ -5,7 +5,8 @@ import pytest
 from nybble.data.examples import Conversation, Pair
 from nybble.data.split import Splits
 from nybble.pipeline.questions import check_truths, draw_shots, prompts, true_number
-from nybble.recipe.schema import DataPart, EvaluatePart
+from nybble.recipe.evaluate_part import EvaluatePart
+from nybble.recipe.schema import DataPart
 from nybble.runs.errors import InputError
 
 DATA = DataPart(train="rows.csv", test="judged.csv")

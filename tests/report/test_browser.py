@@ -138,7 +138,8 @@ def test_rows_are_filtered_sorted_and_drawn_on(compared):
     got, said = probe(
         compared,
         """const marks = () => all("#rows article").map((row) => {
-          return [...row.querySelectorAll(".said .mark")].map((mark) => mark.textContent[0]).join("");
+          const found = [...row.querySelectorAll(".said .mark")];
+          return found.map((mark) => mark.textContent[0]).join("");
         });
         const status = () => document.querySelector("#rows [role=status]").textContent;
         select("Only", "behind");

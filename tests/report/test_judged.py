@@ -30,12 +30,14 @@ def test_several_models_have_no_badge():
     assert judged(comparison, predictions)["verdict"]["outcome"] is None
 
 
-def test_r2_has_an_interval_where_every_answer_could_be_read():
+def test_r2_counts_an_unread_answer_as_the_stand_in():
     comparison, predictions = made_up()
     found = judged(comparison, predictions)["metrics"]
     place = [one["name"] for one in found["measures"]].index("r2")
-    assert "low" in found["lines"][0][place]
-    assert "low" not in found["lines"][1][place]  # its first answer could not be read
+    assert all("low" in line[place] for line in found["lines"])
+    del predictions["stand_in"]
+    found = judged(comparison, predictions)["metrics"]
+    assert ["low" in line[place] for line in found["lines"]] == [True, False, True, True]
 
 
 def test_a_run_without_predictions_has_what_the_comparison_says():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nybble.evaluation.number import Thresholds, colour
+from nybble.evaluation.metrics.numbers import Thresholds, colour
 from nybble.report.rows import MOST_PACKED, MOST_ROWS, columns, packed, truth_text
 
 from .compared import BASELINE, FLOOR, RIDGE, TUNED, made_up
@@ -44,6 +44,12 @@ def test_points_are_coloured_as_they_were_judged():
 
 def test_without_bounds_nothing_is_coloured():
     assert set(rows_of(task="text")[0]["colours"]) == {None}
+
+
+def test_a_loss_has_scores_and_no_answers():
+    rows, _, predictions = rows_of(task="loss")
+    assert rows["answers"] == rows["values"] == [None] * 4
+    assert rows["scores"][0] == pytest.approx(predictions["scores"][TUNED], rel=1e-5)
 
 
 def test_packing_changes_nothing_that_fits():

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nybble.generation.batches import Ids, batches, left_padded
+from nybble.generation.batches import Ids, in_batches, left_padded
 from nybble.generation.greedy import OnAnswer, generate_answers
 from nybble.generation.sampling import Sampling
 from nybble.model.device import compute_device
@@ -46,7 +46,9 @@ def exact_medians(
     """
     model.eval()
     device = compute_device(model)
-    for places, width in batches(prompts, batch_tokens, 1):
+
+    def read(places: list[int]) -> None:
+        width = len(prompts[places[0]])
         ids, mask = left_padded([prompts[i] for i in places], width, pad_id, device)
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         logits = model(
@@ -58,6 +60,8 @@ def exact_medians(
         medians = reached.int().argmax(1).tolist()
         for place, median, readable in zip(places, medians, mass.tolist(), strict=True):
             on_answer(place, str(median) if readable >= READABLE_SHARE else "")
+
+    in_batches([len(prompt) for prompt in prompts], batch_tokens, 1, read)
 
 
 def sampled_medians(

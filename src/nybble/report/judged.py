@@ -60,13 +60,14 @@ def _outcome(comparison: Mapping[str, Any], differences: list[dict[str, Any]]) -
 
 
 def _r2(comparison: Mapping[str, Any], predictions: Mapping[str, Any]) -> dict[str, Any]:
-    """Intervals of r² over the rows, of models that said a number to each."""
+    """Intervals of r² over the rows; an answer that could not be read is the constant's guess."""
     if comparison["task"] != "number" or not predictions:
         return {}
+    filler = predictions.get("stand_in")
     said = {
-        name: np.array(values, np.float64)
+        name: np.array([filler if v is None else v for v in values], np.float64)
         for name, values in predictions["values"].items()
-        if None not in values
+        if filler is not None or None not in values
     }
     return r2_intervals(np.array(predictions["truth"], np.float64), said)
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nybble.evaluation.words import words_of
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -10,35 +12,35 @@ class Measure:
 
     name: str
     title: str
-    unit: str = ""
-    share: bool = False
+    unit: str
+    share: bool
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
+# Of metrics that are never the headline, so that no sentence is made of them.
 TITLES = {
-    "mae": ("Mean absolute error", "in the truth's own unit", False),
-    "mse": ("Mean squared error", "in the truth's unit, squared", False),
-    "rmse": ("Root mean squared error", "in the truth's own unit", False),
-    "rmsle": ("Root mean squared log error", "", False),
-    "r2": ("r²", "share of the truth's variance explained", False),
-    "accuracy": ("Accuracy", "share of rows", True),
-    "macro_f1": ("Macro F1", "mean over labels, 0 to 1", False),
-    "exact_match": ("Exact match", "share of rows", True),
-    "chrf": ("chrF", "overlap of character n-grams, 0 to 1", False),
-    "rouge_l": ("ROUGE-L", "longest common subsequence, 0 to 1", False),
-    "loss": ("Loss", "nats per scored token", False),
-    "perplexity": ("Perplexity", "e to the loss", False),
-}  # fmt: skip
+    "rmsle": "Root mean squared log error",
+    "r2": "r²",
+    "macro_f1": "Macro F1",
+    "perplexity": "Perplexity",
+    "corpus_chrf": "chrF of all rows as one text",
+}
+UNITS = {
+    "mae": "in the truth's own unit",
+    "mse": "in the truth's unit, squared",
+    "r2": "share of the truth's variance explained",
+    "macro_f1": "mean over labels, 0 to 1",
+    "chrf": "overlap of character n-grams, 0 to 1",
+    "rouge_l": "longest common subsequence of words, 0 to 1",
+    "loss": "nats",
+    "perplexity": "e to the loss",
+}
 
 
 def measure(name: str) -> Measure:
     """The metric `name`; one that a user's own function gives keeps its name."""
-    if name in TITLES:
-        return Measure(name, *TITLES[name])
-    if name.startswith("pass@"):
-        return Measure(name, name, "share of rows solved", share=True)
-    if name.startswith("within_"):
-        return Measure(name, name.replace("_", " "), "share of rows", share=True)
-    return Measure(name, name.replace("_", " "))
+    words = words_of(name)
+    title = TITLES.get(name, words.title if words.title != name else name.replace("_", " "))
+    return Measure(name, title, UNITS.get(name, ""), words.share)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nybble.evaluation.number import Thresholds, colour
+from nybble.evaluation.metrics.numbers import Thresholds, colour
 from nybble.report.text import short
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +45,8 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
 
     truth = [predictions["truth"][i] for i in places]
     values = by_model("values")
+    # Of a loss there is no answer, only the row's own score; a colour is drawn as one.
+    task, nothing = comparison["task"], [None] * len(names)
     own = list(predictions.get("columns", {}).items())[:MOST_COLUMNS]
     return {
         "n": n,
@@ -52,10 +54,11 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
         "text": thin(predictions["text"]),
         "truth": [truth_text(value) for value in truth],
         "models": names,
-        "values": values,
-        "answers": by_model("answers"),
+        "values": nothing if task == "loss" else values,
+        "answers": nothing if task == "loss" else by_model("answers"),
         "scores": by_model("scores"),
-        "details": by_model("details"),
+        "details": nothing if task == "number" else by_model("details"),
+        "stand_in": _shown(predictions.get("stand_in")),
         "colours": _colours(truth, values, comparison.get("thresholds")),
         "columns": {key: [_cell(column[i]) for i in places] for key, column in own},
     }

@@ -49,7 +49,10 @@ function shownValue(value) {
 
 function readNote(rows, i, place, text, value) {
   if (text === null || !rows.values[i]) return null;
-  if (value === null) return "Nothing could be read from this; it counts as what the constant reference says.";
+  if (value === null) {
+    return known(rows.stand_in) ? `Nothing could be read from this; it counts as ${shownValue(rows.stand_in)}.`
+      : "Nothing could be read from this.";
+  }
   const shown = shownValue(value);
   const same = text.trim() === String(value) || Number(text) === value || shown.length > 80;
   return same ? null : node("span", {}, "read as ", node("bdi", {}, shown));

@@ -112,7 +112,8 @@ function chosenRows({ higher, models }, rows, state, searched) {
   const sign = higher ? 1 : -1;
   const score = (model, place) => sign * (rows.scores[model]?.[place] ?? 0);
   const lead = (place) => score(a, place) - score(b, place);
-  const written = models.map((_, i) => i).filter((i) => rows.scores[i] && rows.answers[i]);
+  // What a reference makes of a row says little of it: models are compared where there are two.
+  const written = models.map((_, i) => i).filter((i) => rows.scores[i] && models[i].kind !== "reference");
   const compared = written.length > 1 ? written : models.map((_, i) => i).filter((i) => rows.scores[i]);
   const spread = (place) => {
     const all = compared.map((model) => score(model, place));

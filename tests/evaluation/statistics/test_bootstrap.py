@@ -126,7 +126,7 @@ def test_the_seed_decides_the_resamples_and_chunks_do_not(monkeypatch: pytest.Mo
     found = mean_interval(values, seed=1)
     assert found == mean_interval(values, seed=1)
     assert found != mean_interval(values, seed=2)
-    monkeypatch.setattr("nybble.evaluation.statistics.CHUNK_DRAWS", 50 * 64)
+    monkeypatch.setattr("nybble.evaluation.statistics.bootstrap.CHUNK_DRAWS", 50 * 64)
     assert found == mean_interval(values, seed=1)
 
 

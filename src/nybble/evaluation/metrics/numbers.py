@@ -1,11 +1,9 @@
-"""The `number` task: the model says a number, and counts by how far off it is.
+"""Metrics of numbers: how far off guesses are, and how many are near enough.
 
-An answer is text. `extract_number` finds the number in it, `fill_unreadable` decides what an answer
-without one counts as, and `number_metrics` says how far off the guesses are.
+`fill_unreadable` decides what an answer that holds no number counts as.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,27 +19,6 @@ Colour = Literal["green", "orange", "red"]
 LARGEST = 1e150
 """Larger magnitudes are no answer: the sum of their squares overflows."""
 
-# Latin, Greek and Cyrillic: words that end at a space. In Chinese, say, a number directly follows
-# a word and is none the less a number of its own.
-_LETTERS = r"A-Za-z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u052f"
-_CURRENCY = r"[$\u20ac\u00a3\u00a5\u20b9]"
-_MINUS = r"[-\u2212]"
-
-# The hyphens of `10-15` and of `- 15` are no signs.
-_SIGN = rf"(?:(?<![\w.)]){_MINUS}(?:{_CURRENCY}\ ?)?|{_CURRENCY}{_MINUS})"
-# Not inside h264 or GPT-4, and not the 3 of 1.2.3.
-_NOT_GLUED = rf"(?<![{_LETTERS}0-9])(?<![{_LETTERS}]{_MINUS})(?<![0-9]\.)"
-_THOUSANDS = r"(?<![0-9],)[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9]|,[0-9])"
-_NUMBER = re.compile(
-    rf"""(?P<sign>{_SIGN})?
-    {_NOT_GLUED}
-    (?P<magnitude>
-        (?:(?:{_THOUSANDS}|[0-9]+)(?:\.[0-9]+)?|(?<!\.)\.[0-9]+)
-        (?:[eE][-+]?[0-9]+(?!\w))?
-    )""",
-    re.VERBOSE,
-)
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -51,43 +28,6 @@ class Thresholds:
     green_share: float
     orange_within: float
     orange_share: float
-
-
-def extract_number(text: str, how: str) -> float | None:
-    """The number that `text` answers with, or None when there is none.
-
-    `how` is `first`, `last`, or a regular expression with one group: the first number within what
-    the group caught. `$1,234.50`, `15kg`, `12.`, `-$3`, `.5` and `2e3` are numbers; the digits of
-    `h264` and `GPT-4` are none, `1,2,3` are three, and `10-15` are two. A number beyond `LARGEST`
-    is no answer. Raises InputError when `how` is no expression with one group.
-    """
-    if how not in ("first", "last"):
-        found = _compiled(how).search(text)
-        return extract_number(found.group(1) or "", "first") if found else None
-    matches = list(_NUMBER.finditer(text))
-    if not matches:
-        return None
-    match = matches[0 if how == "first" else -1]
-    magnitude = float(match["magnitude"].replace(",", ""))
-    if magnitude > LARGEST:
-        return None
-    return -magnitude if match["sign"] else magnitude
-
-
-def _compiled(expression: str) -> re.Pattern[str]:
-    try:
-        compiled = re.compile(expression)
-    except re.error as error:
-        raise InputError(
-            f"evaluate.extract is not a regular expression: {error}.",
-            "Use first, last, or a regular expression with one group.",
-        ) from None
-    if compiled.groups != 1:
-        raise InputError(
-            f"evaluate.extract has {compiled.groups} groups.",
-            "Put the part that holds the number, and only that, in one pair of parentheses.",
-        )
-    return compiled
 
 
 def fill_unreadable(predictions: Sequence[float | None], fallback: float) -> Floats:
@@ -118,9 +58,10 @@ def colour(truth: float, prediction: float, thresholds: Thresholds) -> Colour:
 def number_metrics(
     truth: Floats, prediction: Floats, thresholds: Thresholds
 ) -> dict[str, float | None]:
-    """Of n guesses: `mae`, `mse`, `r2`, and the shares that are `green`, `orange` and `red`.
+    """Of n guesses: `mae`, `mse`, `rmsle`, `r2`, and the shares `green`, `orange` and `red`.
 
-    `truth` and `prediction` are [n]. `r2` is None when the truth is constant, where it has no
+    `truth` and `prediction` are [n]. `rmsle` is √mean((log(1 + guess) - log(1 + truth))²), and None
+    where one of them is -1 or less; `r2` is None when the truth is constant, where it has no
     meaning. Raises InputError for no rows, unequal lengths, or numbers beyond `LARGEST`.
     """
     _check_pair(truth, prediction)
@@ -133,11 +74,18 @@ def number_metrics(
     return {
         "mae": float(np.mean(np.abs(errors))),
         "mse": residual / len(truth),
+        "rmsle": _rmsle(truth, prediction),
         "r2": r2 if math.isfinite(r2) else None,
         "green": colours.count("green") / len(colours),
         "orange": colours.count("orange") / len(colours),
         "red": colours.count("red") / len(colours),
     }
+
+
+def _rmsle(truth: Floats, prediction: Floats) -> float | None:
+    if min(truth.min(), prediction.min()) <= -1.0:
+        return None
+    return float(np.sqrt(np.mean((np.log1p(prediction) - np.log1p(truth)) ** 2)))
 
 
 def _check_pair(truth: Floats, prediction: Floats) -> None:
