@@ -2,17 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nybble.data.lengths import length_statistics
-from nybble.evaluation.comparison import compare, of_run
-from nybble.evaluation.contender import Contender
-from nybble.evaluation.metrics.numbers import Thresholds
-from nybble.evaluation.task import Item
-from nybble.evaluation.tasks.number import NumberTask
+from nybble.report.page import write_comparison_report
 from nybble.runs.folder import RunFolder, create_run_folder
+
+from .compared import made_up, write_comparison
 
 RECIPE = """name: tiny
 summary: A run of nothing.
@@ -20,8 +19,6 @@ model: {base: 'bundled:mini'}
 data: {train: 'bundled:catalogue'}
 evaluate: {green_within: 40, green_share: 0.2, orange_within: 80, orange_share: 0.4}
 """
-KINDS = {"tuned model": "tuned", "few-shot base": "base"}
-TUNED, BASELINE, RIDGE, FLOOR = "tuned model", "few-shot base", "ridge", "noise floor"
 
 
 def trained_run(path: Path, steps: int = 40, on_gpu: bool = False) -> RunFolder:
@@ -55,44 +52,16 @@ def trained_run(path: Path, steps: int = 40, on_gpu: bool = False) -> RunFolder:
     return folder
 
 
-def judged_run(
-    path: Path, rows: int = 60, references: tuple[str, ...] = (RIDGE, FLOOR), text: str = "a lamp"
-) -> RunFolder:
-    """A run whose tuned model is close to the truth; the baseline's first answer has no number."""
+def judged_run(path: Path, **made: Any) -> RunFolder:
+    """A run that was evaluated as `made_up(**made)`."""
     folder = trained_run(path)
-    rng = np.random.default_rng(0)
-    truth = np.round(np.exp(rng.normal(4, 1, rows)), 2)
-    names = (TUNED, BASELINE, *references)
-    values = {name: truth + rng.normal(0, 5 + 30 * i, rows) for i, name in enumerate(names)}
-    bounds = Thresholds(40, 0.2, 80, 0.4)
-    task = NumberTask(float(np.median(truth)), bounds)
-    items = [Item(10 * i, f"{text} {i}", float(true)) for i, true in enumerate(truth)]
-    contenders = []
-    for name, column in values.items():
-        answers = [(repr(value),) for value in column.tolist()]
-        if name == BASELINE:
-            answers[0] = ("none of it",)
-        contenders.append(Contender(name, KINDS.get(name, "reference"), task.judge(items, answers)))
-    pairs = [(TUNED, name) for name in (BASELINE, *references)]
-    floor = FLOOR if FLOOR in references else None
-    comparison = of_run(compare(task, contenders, 0, (), pairs), TUNED, BASELINE, floor, bounds)
-    by_name = {one.name: one.judged for one in contenders}
-    for file, name in (("baseline", BASELINE), ("tuned", TUNED)):
-        write_lines(folder, file, [judged.as_json() for judged in by_name[name]])
-    columns = {name: [one.counted for one in judged] for name, judged in by_name.items()}
-    folder.write(
-        "evaluation/predictions.json",
-        {"row": [item.row for item in items], "text": [item.prompt for item in items],
-         "truth": truth.tolist(), "values": columns},
-    )  # fmt: skip
-    folder.write("evaluation/comparison.json", {**comparison, "test_reads": 2})
+    write_comparison(folder.evaluation, made_up(**made))
     return folder
 
 
-def write_lines(folder: RunFolder, name: str, lines: list[dict]) -> None:
-    path = folder.evaluation / f"{name}.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+def compared(path: Path, **made: Any) -> Path:
+    """The page of several models side by side."""
+    return write_comparison_report(write_comparison(path, made_up(**{"own": False, **made})))
 
 
 @pytest.fixture
@@ -114,3 +83,8 @@ def make_judged():
 @pytest.fixture(scope="session")
 def make_trained():
     return trained_run
+
+
+@pytest.fixture(scope="session")
+def make_compared():
+    return compared

@@ -1,6 +1,8 @@
 """`nybble compare`."""
 
 import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +59,9 @@ def compare(
     from nybble.report.page import write_comparison_report
 
     wanted = Wanted(models, recipe, rows, tuple(slices or ()), few_shot, output)
-    found, folder = compare_models(wanted)
-    report = write_comparison_report(folder)
-    print(json.dumps(found) if as_json else f"report     {report}")
+    # JSON alone goes to the output; the table and the bars are for who watches.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        found, folder = compare_models(wanted)
+        print(f"report     {write_comparison_report(folder)}")
+    if as_json:
+        print(json.dumps(found))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nybble.data.examples import Example, Pair
-from nybble.evaluation.contender import Contender
+from nybble.evaluation.contender import Contender, Kind
 from nybble.evaluation.task import Answers
 from nybble.generation.cache import ModelCache, PredictionCache
 from nybble.generation.identity import local_identity
@@ -60,7 +60,7 @@ def _ask_on_one_base(to_ask: Sequence[ToAsk], cache: PredictionCache) -> dict[st
         # An adapter has learnt the form; a base is shown it.
         shots = () if adapter else one.stage.shots
         answers = examiner.ask(one.model.name, model, shots, ModelCache(cache, identity))
-        kind = "tuned" if one.model.run else "adapter" if adapter else "base"
+        kind: Kind = "tuned" if one.model.run else "adapter" if adapter else "base"
         found[one.model.name] = Contender(one.model.name, kind, examiner.judge(answers))
         if adapter:
             base = model.unload()

@@ -4,7 +4,7 @@ Whatever can be refused is refused before torch is imported.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from nybble.recipe import Recipe
 from nybble.report.terminal import print_comparison
 from nybble.runs.atomic import write_json
 from nybble.runs.errors import InputError
-from nybble.runs.folder import RUNS, RunFolder, check_not_below_file
+from nybble.runs.folder import RUNS, check_not_below_file
 from nybble.runs.lock import check_not_locked
 
 ALL = "all"

@@ -1,6 +1,5 @@
 """The evaluation step of a run: base and tuned model, and references, on the same test rows."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from peft import PeftModel
@@ -9,7 +8,7 @@ from nybble.evaluation.comparison import compare, of_run
 from nybble.evaluation.contender import Contender, Kind
 from nybble.evaluation.making import thresholds_of
 from nybble.evaluation.slices import slicings
-from nybble.evaluation.task import Answers, Item
+from nybble.evaluation.task import Answers
 from nybble.generation.cache import ModelCache, PredictionCache
 from nybble.generation.identity import local_identity
 from nybble.pipeline.examiner import Examiner
@@ -17,9 +16,7 @@ from nybble.pipeline.judged_files import count_test_read, save_answers, side_by_
 from nybble.pipeline.references import FLOOR, references
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan
-from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.report.terminal import print_comparison
-from nybble.runs.atomic import write_json_lines
 from nybble.runs.folder import RunFolder
 
 TUNED, ZERO_SHOT, FEW_SHOT = "tuned model", "zero-shot base", "few-shot base"

@@ -20,7 +20,10 @@ def save_answers(folder: RunFolder, name: str, contender: Contender) -> None:
 def side_by_side(
     items: Sequence[Item], contenders: Sequence[Contender], part: EvaluatePart
 ) -> dict[str, Any]:
-    """`predictions.json`: all models' answers, as columns; what a page draws its charts from."""
+    """`predictions.json`: all models' answers, as columns; what a page draws its charts from.
+
+    `stand_in` is what counts where a value is None; `weights` are those of the rows.
+    """
 
     def columns(of: Any) -> dict[str, list[Any]]:
         return {one.name: [of(judged) for judged in one.judged] for one in contenders}
@@ -29,9 +32,11 @@ def side_by_side(
         "row": [item.row for item in items],
         "text": [item.prompt for item in items],
         "truth": [item.truth for item in items],
-        "values": columns(lambda judged: judged.counted),
+        "values": columns(lambda judged: judged.value),
+        "stand_in": contenders[0].judged[0].stand_in,
         "answers": columns(lambda judged: judged.answer),
         "scores": columns(lambda judged: judged.score),
+        "details": columns(lambda judged: dict(judged.detail)),
         "weights": contenders[0].weights.tolist(),
         "columns": {c: [str(item.columns.get(c)) for item in items] for c in part.slices},
     }

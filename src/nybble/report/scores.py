@@ -1,67 +1,112 @@
-"""The comparison as a table: each figure with the interval that its n rows leave."""
+"""The comparison as tables: each figure with the interval that its n rows leave."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from nybble.evaluation.words import rounded
-from nybble.report.answers import Answers, Floats, ordered, roles
+from nybble.report.measures import measure
 
-METRICS = {"mae": "Mean absolute error"}
+Floats = npt.NDArray[np.float64]
 COLOURS = ("green", "orange", "red")
 RESAMPLES, MOST_DRAWS = 1_000, 10_000_000
 FEWEST_ROWS = 20
 Z = 1.959964
 
 
-def outcome(difference: dict[str, float]) -> str:
-    """What an interval of tuned minus another shows: better, worse, or neither."""
-    if difference["high"] < 0:
-        return "better"
-    return "worse" if difference["low"] > 0 else "undecided"
+def score_table(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A line per model: headline, shares of colours, answers read, the metric over those, cost."""
+    return [_line(model, comparison["n"]) for model in comparison["models"]]
 
 
-def score_table(comparison: dict[str, Any], answers: Answers | None) -> dict[str, Any]:
-    """One line per model: error, tuned minus this one, shares of colours, r² where there is one."""
-    tuned, baseline = comparison["tuned_name"], comparison["baseline_name"]
-    r2 = r2_intervals(answers) if answers else {}
-    lines = []
-    for name in ordered(comparison):
-        if name == tuned:
-            error, difference = comparison["tuned"], None
-        elif name == baseline:
-            error, difference = comparison["baseline"], comparison["difference"]
-        else:
-            error = comparison["references"][name]
-            difference = error["difference"]
-        lines.append(
-            {
-                "name": name,
-                "role": roles(comparison).get(name, "reference"),
-                "error": _interval(error),
-                "difference": _interval(difference) | {"outcome": outcome(difference)}
-                if difference
-                else None,
-                "shares": _shares(comparison, name),
-                "r2": r2.get(name),
-            }
-        )
-    metric = METRICS.get(comparison["metric"], comparison["metric"])
-    return {"metric": metric, "n": comparison["n"], "lines": lines}
+def _line(model: dict[str, Any], n: int) -> dict[str, Any]:
+    only = model.get("parsed_only")
+    return {
+        "value": interval(model),
+        "colours": _colours(model["metrics"], n),
+        "parse_rate": _share(model.get("parse_rate"), n),
+        "parsed_only": only if only and only["value"] is not None else None,
+        "cost_dollars": model.get("cost_dollars"),
+    }
 
 
-def r2_intervals(answers: Answers) -> dict[str, dict[str, str]]:
-    """r² of each model and its interval, as texts: percentiles of a bootstrap of the rows.
+def metric_table(
+    comparison: Mapping[str, Any], r2: Mapping[str, dict[str, float]]
+) -> dict[str, Any] | None:
+    """Every metric beside the headline, model by model; None where there is no other.
 
-    Empty where the truth is constant, so that r² has no meaning, and for so few rows that some of
-    the resamples would have next to no spread to explain.
+    A metric's interval is the comparison's own; for r² that of `r2_intervals`, for shares Wilson's.
     """
-    n = len(answers.truth)
-    centred = answers.truth - answers.truth.mean()
-    if n < FEWEST_ROWS or not np.any(centred):
+    every = [model["metrics"] for model in comparison["models"]]
+    names = [name for name in dict.fromkeys(key for metrics in every for key in metrics)
+             if name != comparison["metric"] and name not in COLOURS]  # fmt: skip
+    if not names:
+        return None
+    lines = []
+    for model in comparison["models"]:
+        cells: list[dict[str, float] | None] = []
+        for name in names:
+            value = model["metrics"].get(name)
+            if name == "r2" and value is not None and model["name"] in r2:
+                cells.append(r2[model["name"]])
+            elif isinstance(value, dict):
+                cells.append(interval(value))
+            elif measure(name).share:
+                cells.append(_share(value, comparison["n"]))
+            else:
+                cells.append(None if value is None else {"value": value})
+        lines.append(cells)
+    return {"measures": [measure(name).as_json() for name in names], "lines": lines}
+
+
+def pairs(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The paired differences, a minus b, with what each shows of a: better, worse or undecided.
+
+    `corrected` tells where the interval excludes zero and only the correction for the number of
+    pairs leaves it undecided.
+    """
+    out = []
+    for pair in comparison["pairs"]:
+        low, high = pair["difference"]["low"], pair["difference"]["high"]
+        excludes_zero = not low <= 0 <= high
+        corrected = excludes_zero and pair["outcome"] == "undecided"
+        out.append({**pair, "corrected": corrected})
+    return out
+
+
+def slices(comparison: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Per-slice results grouped by what the rows were sliced by; an interval or None per model."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for part in comparison.get("slices", []):
+        found = [interval(part["models"][n]) if n in part["models"] else None for n in names]
+        line = {"slice": str(part["slice"]), "n": part["n"], "models": found}
+        groups.setdefault(part["by"], []).append(line)
+    return [{"by": by, "lines": lines} for by, lines in groups.items()]
+
+
+def agreement(comparison: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]] | None:
+    """[models, models] shares of rows on which two say the same, with Wilson's intervals."""
+    known = {}
+    for pair in comparison.get("agreement", []):
+        known[pair["a"], pair["b"]] = known[pair["b"], pair["a"]] = pair["share"]
+    if not known:
+        return None
+    return [[_share(known.get((a, b)), comparison["n"]) for b in names] for a in names]
+
+
+def r2_intervals(truth: Floats, values: Mapping[str, Floats]) -> dict[str, dict[str, float]]:
+    """r² of each model with its interval: percentiles of a bootstrap of the rows.
+
+    `truth` and each of `values` are [n]. Empty where the truth is constant, so that r² has no
+    meaning, and for so few rows that some of the resamples would have next to no spread to explain.
+    """
+    n = len(truth)
+    centred = truth - truth.mean() if n else truth
+    if n < FEWEST_ROWS or not np.any(centred) or not values:
         return {}
-    squares = np.stack([(v - answers.truth) ** 2 for v in answers.values.values()], axis=1)
+    squares = np.stack([(v - truth) ** 2 for v in values.values()], axis=1)
     columns = np.column_stack([np.ones(n), centred, centred**2, squares])
     rng = np.random.default_rng(0)
     resamples = max(200, min(RESAMPLES, MOST_DRAWS // n))
@@ -70,8 +115,8 @@ def r2_intervals(answers: Answers) -> dict[str, dict[str, str]]:
     low, high = np.nanquantile(_r2(sums), (0.025, 0.975), axis=0)
     value = _r2(columns.sum(axis=0, keepdims=True))[0]
     return {
-        name: {"text": _two(value[i]), "between": f"[{_two(low[i])}, {_two(high[i])}]"}
-        for i, name in enumerate(answers.values)
+        name: {"value": float(value[i]), "low": float(low[i]), "high": float(high[i])}
+        for i, name in enumerate(values)
     }
 
 
@@ -83,10 +128,6 @@ def _r2(sums: Floats) -> Floats:
     return r2
 
 
-def _two(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 100 else rounded(float(value))
-
-
 def share_interval(share: float, n: int) -> tuple[float, float]:
     """Wilson's 95% interval of a share among n rows."""
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
@@ -94,19 +135,19 @@ def share_interval(share: float, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _shares(comparison: dict[str, Any], name: str) -> list[dict[str, Any]] | None:
-    shares = comparison.get("colours", {}).get(name)
-    if not shares:
+def _share(share: float | None, n: int) -> dict[str, float] | None:
+    if share is None:
         return None
-    out = []
-    for colour in COLOURS:
-        low, high = share_interval(shares[colour], comparison["n"])
-        out.append({"colour": colour, "share": shares[colour], "low": low, "high": high})
-    return out
+    low, high = share_interval(share, n)
+    return {"value": share, "low": low, "high": high}
 
 
-def _interval(interval: dict[str, float]) -> dict[str, Any]:
-    """The numbers for the drawing, and as text."""
-    value, low, high = (interval[key] for key in ("value", "low", "high"))
-    text, between = rounded(value), f"[{rounded(low)}, {rounded(high)}]"
-    return {"value": value, "low": low, "high": high, "text": text, "between": between}
+def _colours(metrics: Mapping[str, Any], n: int) -> list[dict[str, Any]] | None:
+    if not all(isinstance(metrics.get(colour), float | int) for colour in COLOURS):
+        return None
+    return [{"colour": colour, **(_share(metrics[colour], n) or {})} for colour in COLOURS]
+
+
+def interval(found: Mapping[str, Any]) -> dict[str, float]:
+    """Value, low and high of what has more keys."""
+    return {key: found[key] for key in ("value", "low", "high")}

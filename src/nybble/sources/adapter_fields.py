@@ -30,7 +30,7 @@ def check_lora_fields(part: LoraPart, folder: Path) -> None:
 
 
 def base_of_adapter(folder: Path) -> str:
-    """The model that the adapter in `folder` says it was trained on, as plain PEFT would load it."""
+    """The model that the adapter in `folder` says it was trained on."""
     base = read_object(folder / CONFIG).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise InputError(

@@ -13,7 +13,6 @@ from . import wire
 from .reference import Reference, raise_as
 from .watched import Watch, watched
 
-
 MODULE = object()
 
 
