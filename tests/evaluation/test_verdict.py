@@ -127,8 +127,14 @@ def test_among_models_the_best_estimate_is_the_subject(shop) -> None:
     assert said.startswith("On 200 rows ")
     subject, other = ("near", "as near") if "rows near" in said else ("as near", "near")
     assert f"rows {subject} is off by" in said and "the best of 3 by its estimate" in said
-    assert "It beats the far (-" in said
-    assert f"shows no difference from the {other} (" in said
+    assert "It beats far (-" in said
+    assert f"shows no difference from {other} (" in said
+
+
+def test_a_perfect_predictor_is_not_called_the_best(shop) -> None:
+    found = compare(shop.task, shop.contenders({"near": 5.0, "noise floor": 1.0}), 0)
+    said = verdict(found | {"floor_name": "noise floor"})
+    assert said.startswith("On 200 rows near is off by") and "noise floor" not in said
 
 
 def test_a_pair_is_turned_round_where_it_was_tested_the_other_way(shop) -> None:
@@ -136,7 +142,7 @@ def test_a_pair_is_turned_round_where_it_was_tested_the_other_way(shop) -> None:
     comparison = compare(shop.task, contenders, 0)
     assert (comparison["pairs"][0]["a"], comparison["pairs"][0]["outcome"]) == ("far", "worse")
     assert "near is off by" in comparison["verdict"]
-    assert "It beats the far (-" in comparison["verdict"]
+    assert "It beats far (-" in comparison["verdict"]
 
 
 def test_a_model_against_itself_differs_by_nothing(shop) -> None:

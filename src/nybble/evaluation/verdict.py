@@ -60,7 +60,9 @@ def _of_run(comparison: dict[str, Any], words: MetricWords) -> str:
 
 
 def _of_models(comparison: dict[str, Any], words: MetricWords) -> str:
-    models = comparison["models"]
+    floor = comparison.get("floor_name")
+    models = [model for model in comparison["models"] if model["name"] != floor]
+    models = models or comparison["models"]
     sign = 1 if comparison["higher_is_better"] else -1
     best = max(models, key=lambda model: sign * model["value"])
     others = [model["name"] for model in models if model is not best]
@@ -109,7 +111,7 @@ def _sorted_out(
     for other in others:
         pair = pair_of(comparison, subject, other)
         change = pair["difference"]
-        said = f"the {other} ({words.difference(change['value'])}, {words.range(change)})"
+        said = f"{_called(comparison, other)} ({words.difference(change['value'])}, {words.range(change)})"
         by_outcome.setdefault(pair["outcome"], []).append(said)
     clauses = [
         phrase + listed(by_outcome[outcome])
@@ -117,6 +119,11 @@ def _sorted_out(
         if outcome in by_outcome
     ]
     return f" It {'; it '.join(clauses)}." if clauses else ""
+
+
+def _called(comparison: dict[str, Any], name: str) -> str:
+    """A run's models are called by what they are; others by names that were given to them."""
+    return f"the {name}" if "tuned_name" in comparison else name
 
 
 def pair_of(comparison: dict[str, Any], a: str, b: str) -> dict[str, Any]:
@@ -143,7 +150,9 @@ def _unread(comparison: dict[str, Any], names: list[str]) -> str:
         comparison["task"], "could not be read"
     )
     parts = [
-        f"{rounded(100 * (1 - rates[name]))}% of the {name}'s" for name in names if rates[name] < 1
+        f"{rounded(100 * (1 - rates[name]))}% of {_called(comparison, name)}'s"
+        for name in names
+        if rates[name] < 1
     ]
     return f"; {listed(parts)} answers {what}" if parts else ""
 

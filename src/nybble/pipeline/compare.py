@@ -14,11 +14,12 @@ from nybble.evaluation.comparison import compare
 from nybble.evaluation.contender import Contender
 from nybble.evaluation.slices import slicings
 from nybble.evaluation.task import Item, Task
+from nybble.evaluation.verdict import verdict
 from nybble.generation.cache import PredictionCache
 from nybble.pipeline.contenders import Guesser, Local, Named, People, Remote, read_named
 from nybble.pipeline.judged_files import count_test_read, side_by_side
 from nybble.pipeline.people import PeoplesAnswers, read_people, rows_answered
-from nybble.pipeline.references import references
+from nybble.pipeline.references import FLOOR, references
 from nybble.pipeline.same_rows import check_fingerprint, check_same_split
 from nybble.pipeline.stage import Stage, asking_stage, judged, make_stage
 from nybble.pipeline.truths import items_of
@@ -83,7 +84,9 @@ def compare_models(wanted: Wanted) -> tuple[dict[str, Any], Path]:
         rows.task, contenders, recipe.train.seed,
         slicings(rows.items, recipe.evaluate.slices, rows.task.name),
     )  # fmt: skip
-    found |= {"rows_of": recipe.name, "notes": notes}
+    floor = FLOOR if any(one.name == FLOOR for one in contenders) else None
+    found |= {"rows_of": recipe.name, "notes": notes, "floor_name": floor}
+    found["verdict"] = verdict(found)
     if runs:
         found["test_reads"] = max(count_test_read(one.run) for one in runs if one.run)
     folder.mkdir(parents=True, exist_ok=True)
