@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from nybble.data.lengths import length_statistics
-from nybble.evaluation import Thresholds, compare
+from nybble.evaluation.comparison import compare, of_run
+from nybble.evaluation.contender import Contender
+from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.task import Item
+from nybble.evaluation.tasks.number import NumberTask
 from nybble.runs.folder import RunFolder, create_run_folder
 
 RECIPE = """name: tiny
@@ -16,6 +20,7 @@ model: {base: 'bundled:mini'}
 data: {train: 'bundled:catalogue'}
 evaluate: {green_within: 40, green_share: 0.2, orange_within: 80, orange_share: 0.4}
 """
+KINDS = {"tuned model": "tuned", "few-shot base": "base"}
 TUNED, BASELINE, RIDGE, FLOOR = "tuned model", "few-shot base", "ridge", "noise floor"
 
 
@@ -59,25 +64,27 @@ def judged_run(
     truth = np.round(np.exp(rng.normal(4, 1, rows)), 2)
     names = (TUNED, BASELINE, *references)
     values = {name: truth + rng.normal(0, 5 + 30 * i, rows) for i, name in enumerate(names)}
-    comparison = compare(
-        "number", "mae", truth, values, BASELINE, TUNED, {BASELINE: 0.9, TUNED: 1.0},
-        Thresholds(40, 0.2, 80, 0.4), 0, FLOOR if FLOOR in references else None,
-    )  # fmt: skip
-    texts = [f"{text} {i}" for i in range(rows)]
-    numbers = [10 * i for i in range(rows)]
-    for file, name in (("baseline", BASELINE), ("tuned", TUNED)):
-        lines = [
-            {"row": n, "prompt": t, "answer": f"{v:.1f}", "value": float(v), "truth": float(true)}
-            for n, t, v, true in zip(numbers, texts, values[name], truth, strict=True)
-        ]
+    bounds = Thresholds(40, 0.2, 80, 0.4)
+    task = NumberTask(float(np.median(truth)), bounds)
+    items = [Item(10 * i, f"{text} {i}", float(true)) for i, true in enumerate(truth)]
+    contenders = []
+    for name, column in values.items():
+        answers = [(repr(value),) for value in column.tolist()]
         if name == BASELINE:
-            lines[0] |= {"answer": "none of it", "value": None}
-        write_lines(folder, file, lines)
-    columns = {name: column.tolist() for name, column in values.items()}
+            answers[0] = ("none of it",)
+        contenders.append(Contender(name, KINDS.get(name, "reference"), task.judge(items, answers)))
+    pairs = [(TUNED, name) for name in (BASELINE, *references)]
+    floor = FLOOR if FLOOR in references else None
+    comparison = of_run(compare(task, contenders, 0, (), pairs), TUNED, BASELINE, floor, bounds)
+    by_name = {one.name: one.judged for one in contenders}
+    for file, name in (("baseline", BASELINE), ("tuned", TUNED)):
+        write_lines(folder, file, [judged.as_json() for judged in by_name[name]])
+    columns = {name: [one.counted for one in judged] for name, judged in by_name.items()}
     folder.write(
         "evaluation/predictions.json",
-        {"row": numbers, "text": texts, "truth": truth.tolist(), "values": columns},
-    )
+        {"row": [item.row for item in items], "text": [item.prompt for item in items],
+         "truth": truth.tolist(), "values": columns},
+    )  # fmt: skip
     folder.write("evaluation/comparison.json", {**comparison, "test_reads": 2})
     return folder
 

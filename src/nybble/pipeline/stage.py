@@ -12,6 +12,7 @@ from nybble.data.examples import Example
 from nybble.data.prepare import Prepared
 from nybble.data.preview import preview
 from nybble.data.render import Renderer
+from nybble.data.store import StoreWriter
 from nybble.data.tokenizer import load_tokenizer
 from nybble.data.truncate import cut_splits
 from nybble.evaluation.task import Task
@@ -124,6 +125,20 @@ def make_stage(recipe: Recipe) -> Stage:
         if cached:
             bar.update(total, "from cache")
     stage = Stage(recipe, folder, adapter, renderer, prepared, task)
+    check_context(stage)
+    return stage
+
+
+def asking_stage(recipe: Recipe, task: Task) -> Stage:
+    """As `make_stage`, of a model that is only asked: no training row becomes tokens."""
+    splits = read_splits(recipe)
+    part = recipe.model
+    folder = find_model(part.base, part.revision, part.trust_remote_code)
+    tokenizer = load_tokenizer(folder, part.trust_remote_code, recipe.data.chat_template)
+    renderer = Renderer(tokenizer, recipe.data.date or datetime.date.today())
+    none = StoreWriter().finish()
+    prepared = Prepared(none, none, cut_splits(splits, recipe.data, renderer), [])
+    stage = Stage(recipe, folder, None, renderer, prepared, task)
     check_context(stage)
     return stage
 
