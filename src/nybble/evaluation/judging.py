@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from nybble.evaluation.problems import Problem
-from nybble.evaluation.sandbox import DEFAULT_LIMITS, Limits, Verdict, run
+from nybble.evaluation.sandbox import DEFAULT_LIMITS, Limits, Starter, Verdict, run
 
 
 def judge_programs(
@@ -21,9 +21,9 @@ def judge_programs(
     `on_judged` hears how many are done. When it is interrupted, those not yet begun are left out,
     and those that run are waited for.
     """
-    with ThreadPoolExecutor(at_once or os.cpu_count()) as threads:
+    with Starter() as starter, ThreadPoolExecutor(at_once or os.cpu_count()) as threads:
         futures = [
-            threads.submit(run, program, problem.tests, problem.setup, limits)
+            threads.submit(run, program, problem.tests, problem.setup, limits, starter)
             for problem, program in zip(problems, programs, strict=True)
         ]
         try:

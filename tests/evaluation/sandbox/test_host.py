@@ -142,6 +142,6 @@ def test_protection_names_the_layers():
 
 
 def test_windows_is_refused(monkeypatch):
-    monkeypatch.setattr("nybble.evaluation.sandbox.host.os.name", "nt")
+    monkeypatch.setattr("nybble.evaluation.sandbox.starter.os.name", "nt")
     with pytest.raises(InputError, match="Windows"):
         sandbox.run("pass")

@@ -56,7 +56,7 @@ def test_contained(name, victim, short, nothing_left):
 @pytest.mark.parametrize("name", hostile.DECEIVING)
 def test_no_pass_is_claimed(name, victim, nothing_left):
     program = hostile.source_of(hostile.DECEIVING[name], **victim)
-    limits = Limits(cpu_seconds=1, wall_seconds=3.0)
+    limits = Limits(cpu_seconds=1, wall_seconds=2.0)
     verdict = sandbox.run(program, TESTS, limits=limits)
     assert not verdict.passed
     assert not any(assertion.passed for assertion in verdict.assertions)

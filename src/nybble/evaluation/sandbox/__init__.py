@@ -5,6 +5,7 @@ assert verdict.passed, verdict.reason
 """
 
 from nybble.evaluation.sandbox.host import DEFAULT_LIMITS, protection, run
+from nybble.evaluation.sandbox.starter import Starter
 from nybble.evaluation.sandbox.verdict import Assertion, Limits, Verdict
 
-__all__ = ["DEFAULT_LIMITS", "Assertion", "Limits", "Verdict", "protection", "run"]
+__all__ = ["DEFAULT_LIMITS", "Assertion", "Limits", "Starter", "Verdict", "protection", "run"]

@@ -27,12 +27,10 @@ _BITS_BY_VERSION = (0, 13, 14, 15, 15, 16)
 _HIGHEST_DESCRIPTOR = 256
 
 
-def die_with(parent: int | None) -> None:
-    """Be killed with the parent; end at once when the parent, whose id is given, has gone."""
+def die_with_parent() -> None:
+    """Be killed when the parent ends; elsewhere than on Linux, closed files have to tell."""
     if LINUX:
         kernel.die_with_parent()
-    if parent is not None and os.getppid() != parent:
-        os._exit(1)
 
 
 def enter(folder: str, limits: dict[str, Any]) -> list[str]:

@@ -57,13 +57,17 @@ class Program:
         except Exception as error:
             raise wire.Gone("a value of another form") from error
 
-    def _reference(self, data: Any) -> Reference:
+    def _reference(self, data: Any) -> Any:
+        if data[0] == "builtin" and data[1] in wire.TYPES:
+            return getattr(builtins, data[1])
         return Reference(self.ask, int(data[1]))
 
 
 def _refer(value: Any) -> Any:
     if isinstance(value, Reference):
         return ["reference", object.__getattribute__(value, "_number")]
+    if name := wire.builtin_name(value):
+        return ["builtin", name]
     raise TypeError(f"the tests gave the program a {type(value).__name__}, which is no data")
 
 

@@ -1,21 +1,23 @@
-"""The sandbox's first process: makes the sandbox, starts what runs in it, ends it with its parent.
+"""The sandbox's processes, from the outermost in; each ends with the one before it.
 
-    parent ── launcher ── tests (first process of its namespaces) ── program
+    Nybble ── starter ─┬─ launcher ── tests (first process of its namespaces) ── program
+                       └─ launcher ── …
 
-The parent holds the launcher's standard input: its end means that the parent has gone or wants an
-end. The tests' process talks with the parent by a socket that the program's does not have. When the
-tests' process ends, the kernel ends everything in its process namespace, and the launcher follows.
+Nybble holds the launcher's standard input: its end means that Nybble has gone or wants an end. The
+tests' process talks with Nybble by a socket that the program's does not have. When the tests'
+process ends, the kernel ends everything in its process namespace, and the launcher follows.
 """
 
 import contextlib
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import confine, wire
 from .judge import Program, run_tests
@@ -26,20 +28,53 @@ from .watched import Watch
 _PATIENCE_SECONDS = 0.5
 
 
-def main(parent: int) -> None:
-    """Do the one job that comes over the socket `parent`."""
+def serve(control: int) -> None:
+    """The starter: a launcher for every three files that come over the socket `control`."""
+    confine.die_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    channel = socket.socket(fileno=control)
+    while True:
+        message, files, _, _ = socket.recv_fds(channel, 1, 3)
+        if not message:
+            return
+        child = os.fork()
+        if child == 0:
+            channel.close()
+            _become_launcher(*files)
+        for descriptor in files:
+            os.close(descriptor)
+        wire.send(control, child)
+
+
+def _become_launcher(parent: int, printed: int, lifeline: int) -> NoReturn:
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(lifeline, 0)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    os.close(lifeline)
+    os.close(printed)
+    try:
+        _launch(parent)
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+
+
+def _launch(parent: int) -> None:
+    """Do the one job that comes over the socket `parent`, which stays open until it is done."""
     job = wire.receive(parent)
     layers = confine.enter(job["folder"], job["limits"])
-    confine.die_with(job["parent"])
+    confine.die_with_parent()
     ended, first = os.pipe()
     child = os.fork()
     if child == 0:
-        confine.die_with(None)
+        confine.die_with_parent()
         os.close(ended)
         _supervise(job, layers, parent)
         os._exit(0)
     os.close(first)
-    os.close(parent)
     select.select([0, ended], [], [])
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
@@ -64,7 +99,7 @@ def _supervise(job: dict[str, Any], layers: list[str], parent: int) -> None:
     replies, replies_write = os.pipe()
     child = os.fork()
     if child == 0:
-        confine.die_with(None)
+        confine.die_with_parent()
         confine.keep_open({requests_read, replies_write})
         with contextlib.suppress(wire.Gone):
             _play(job, layers, requests_read, replies_write)

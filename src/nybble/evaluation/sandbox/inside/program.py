@@ -5,6 +5,7 @@ data, are in another process. It shares its memory with the program, so it holds
 `token`, by which a program without tests shows that it came to its end.
 """
 
+import builtins
 import operator
 import sys
 import types
@@ -53,13 +54,15 @@ class _Objects:
         self._numbers: dict[int, int] = {}
 
     def refer(self, value: Any) -> Any:
+        if isinstance(value, type) and (name := wire.builtin_name(value)) in wire.TYPES:
+            return ["builtin", name]
         number = self._numbers.setdefault(id(value), len(self._held))
         if number == len(self._held):
             self._held.append(value)
         return ["reference", number]
 
     def resolve(self, data: Any) -> Any:
-        return self._held[data[1]]
+        return getattr(builtins, data[1]) if data[0] == "builtin" else self._held[data[1]]
 
 
 def _answer(asked: Any, module: types.ModuleType, objects: _Objects) -> list[Any]:

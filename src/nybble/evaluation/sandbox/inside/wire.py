@@ -5,6 +5,7 @@ other side as exactly these: an object that claims to equal everything arrives a
 as a reference to it, never as itself.
 """
 
+import builtins
 import json
 import os
 from collections import deque
@@ -28,6 +29,22 @@ _BY_ARGUMENTS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 Refer = Callable[[Any], Any]
+
+TYPES = frozenset(
+    (
+        *("bool", "bytes", "bytearray", "complex", "dict", "float", "frozenset", "int", "list"),
+        *("object", "range", "set", "str", "tuple", "type"),
+        *("Exception", "IndexError", "KeyError", "TypeError", "ValueError", "ZeroDivisionError"),
+    )
+)
+"""Built-in types that go over by name, in both directions."""
+
+
+def builtin_name(value: Any) -> str | None:
+    """The name of a built-in type or function, None for anything else."""
+    name = getattr(value, "__name__", None)
+    own = isinstance(name, str) and getattr(builtins, name, None) is value
+    return name if own else None
 
 
 class Gone(BaseException):
