@@ -36,7 +36,7 @@ def test_few_of_many_answers_are_misread() -> None:
     assert len(CASES) >= 60
     assert len({case["text"] for case in CASES}) == len(CASES)
     misread = [case for case in CASES if "misread" in case]
-    assert len(misread) <= 3 and all(case["misread"]["why"] for case in misread)
+    assert len(misread) <= 5 and all(case["misread"]["why"] for case in misread)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from transformers import GenerationConfig
 
 from nybble.generation import decoding, greedy
 from nybble.generation.choice import uniforms
-from nybble.generation.decoding import decode, has_static_cache
+from nybble.generation.decoding import decode, knows
 from nybble.generation.ending import Ending
 from nybble.generation.sampling import Sampling
 
@@ -150,7 +150,7 @@ def test_a_batch_without_room_is_halved_and_says_the_same(tiny, numbers, monkeyp
 def test_other_families_are_generated_by_transformers(tiny, numbers) -> None:
     """Batched as before: its positions are learnt, and no loop of ours knows them."""
     model = tiny("gpt2")
-    assert not has_static_cache(model)
+    assert not knows(model)
     prompts = [[5, 6, 7], [9], [11, 12, 13, 14, 15]]
     found = answered(model, numbers, prompts, Sampling(max_new_tokens=5))
     expected = [alone(model, prompt, 5, [1]) for prompt in prompts]

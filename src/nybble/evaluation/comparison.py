@@ -5,6 +5,7 @@ is the tuned one and which the baseline. Differences are a's score minus b's, in
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from nybble.evaluation.contender import Contender, Floats
 from nybble.evaluation.estimates import Estimates, estimates_for
+from nybble.evaluation.metrics.numbers import Thresholds
 from nybble.evaluation.slices import Slicing, sliced
 from nybble.evaluation.statistics import LEVEL, Interval, holm, rows_to_settle, running_estimate
 from nybble.evaluation.task import Task
@@ -65,12 +67,17 @@ def compare(
 
 
 def of_run(
-    comparison: dict[str, Any], tuned: str, baseline: str, floor: str | None = None
+    comparison: dict[str, Any],
+    tuned: str,
+    baseline: str,
+    floor: str | None = None,
+    thresholds: Thresholds | None = None,
 ) -> dict[str, Any]:
     """A comparison of pairs (tuned, other) as a run's: with the keys that say who is who.
 
-    `floor` names the reference that is a perfect predictor, where the data knows one. Raises
-    `InputError` for a name that is not among the models.
+    `floor` names the reference that is a perfect predictor, where the data knows one. Of numbers,
+    it also holds the `thresholds` of colours, and by model their shares, squared error and r².
+    Raises `InputError` for a name that is not among the models.
     """
     models = {model["name"]: model for model in comparison["models"]}
     for name in (tuned, baseline):
@@ -101,7 +108,22 @@ def of_run(
             "tuned": models[tuned]["parse_rate"],
         },
     }
+    if comparison["task"] == "number" and thresholds:
+        found |= _of_numbers(models, thresholds)
     return found | {"verdict": verdict(found)}
+
+
+def _of_numbers(models: dict[str, dict[str, Any]], thresholds: Thresholds) -> dict[str, Any]:
+    metrics = {name: model["metrics"] for name, model in models.items()}
+    return {
+        "thresholds": asdict(thresholds),
+        "mse": {name: found["mse"] for name, found in metrics.items()},
+        "r2": {name: found["r2"] for name, found in metrics.items()},
+        "colours": {
+            name: {colour: found[colour] for colour in ("green", "orange", "red")}
+            for name, found in metrics.items()
+        },
+    }
 
 
 def _check(contenders: Sequence[Contender], by_name: dict[str, Contender]) -> None:

@@ -33,6 +33,11 @@ def make_task(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> Task:
     return OwnMetric(task, score, part.metric, part.headline, part.greater_is_better, guess)
 
 
+def thresholds_of(part: EvaluatePart) -> Thresholds:
+    """The bounds of the colours that guesses of numbers have."""
+    return Thresholds(part.green_within, part.green_share, part.orange_within, part.orange_share)
+
+
 def labels_of(task: Task) -> tuple[str, ...]:
     """What an answer may be, for the task `label`; of other tasks none."""
     base = task.base if isinstance(task, OwnMetric) else task
@@ -49,10 +54,7 @@ def _built_in(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> tuple[T
     metric = None if part.own_metric else part.metric
     if part.task == "number":
         guess = constant_reference(np.array(train_answers, np.float64))
-        thresholds = Thresholds(
-            part.green_within, part.green_share, part.orange_within, part.orange_share
-        )
-        return NumberTask(guess, thresholds, part.extract, metric or "mae"), repr(guess)
+        return NumberTask(guess, thresholds_of(part), part.extract, metric or "mae"), repr(guess)
     if part.task == "label":
         frequent = most_frequent(train_answers)
         return LabelTask(_labels(part, train_answers), frequent), frequent

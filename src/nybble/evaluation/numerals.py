@@ -14,8 +14,11 @@ _MINUS = r"[-\u2212]"
 # The hyphens of `10-15` and of `- 15` are no signs, nor is the word in `10 minus 5`.
 _SIGN = rf"""(?:(?<![\w.)]){_MINUS}(?:[{SYMBOLS}]\ ?)?|[{SYMBOLS}]{_MINUS}
     |(?<![\w)])(?<![\w)]\ )(?:minus|Minus)\ (?:[{SYMBOLS}]\ ?)?)"""
-# Not inside h264 or GPT-4, and not the 3 of 1.2.3.
-_NOT_GLUED = rf"(?<![{LETTERS}0-9])(?<![{LETTERS}]{_MINUS})(?<![0-9]\.)"
+# Not inside h264 or GPT-4, and not the 3 of 1.2.3; but USD15 is 15.
+_NOT_GLUED = (
+    rf"(?:(?<![{LETTERS}0-9])|(?<=\bUSD)|(?<=\bEUR)|(?<=\bGBP)|(?<=\bRs)(?!\.))"
+    rf"(?<![{LETTERS}]{_MINUS})(?<![0-9]\.)"
+)
 _COMMAS = r"(?<![0-9],)[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9]|,[0-9])"
 _LAKHS = (
     r"(?:(?<=\u20b9)|(?<=\u20b9\ )|(?<=Rs\.\ )|(?<=INR\ ))[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}(?!\w)"
@@ -45,19 +48,23 @@ _NUMERAL = re.compile(
         |(?P<point>(?:(?:{_LAKHS}|{_COMMAS}|[0-9]+)(?:\.[0-9]+)?|(?<!\.)\.[0-9]+)
             (?:[eE][-+]?[0-9]+(?!\w))?)
     )
-    (?P<scale>[kK](?!\w)|\ ?(?:thousand|million|billion)\b)?""",
+    (?P<scale>(?:[kK]|[mM]n?|[bB]n?)(?!\w)|\ ?(?:thousand|million|billion)\b)?""",
     re.VERBOSE,
 )
 _SCALES = {"k": 1e3, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+# 5m may be metres; $5m are millions.
+_OF_MONEY = {"m": 1e6, "mn": 1e6, "b": 1e9, "bn": 1e9}
+_MONEY = re.compile(rf"[{SYMBOLS}]")
 
 
 @dataclass(frozen=True)
 class Numeral:
-    """A number that stands in a text from `start` to `end`, sign and scale included."""
+    """A number that stands in a text from `start` to `end`, sign and scale included in `value`."""
 
     start: int
     end: int
     value: float
+    scale: float
 
 
 def numerals(text: str) -> Iterator[Numeral]:
@@ -65,12 +72,19 @@ def numerals(text: str) -> Iterator[Numeral]:
 
     A comma before three digits groups thousands, before one or two it is a decimal comma; a point
     groups thousands where a decimal comma follows, or a currency that is written so is beside it.
-    `k`, `thousand`, `million` and `billion` are part of the number. `1,2,3` are three numbers, and
-    `10-15` are two. Numbers in words are not read.
+    `k`, `thousand`, `million` and `billion` are part of the number, after a sign of money `m` and
+    `b` too. `1,2,3` are three numbers, and `10-15` are two. Numbers in words are not read.
     """
     for match in _NUMERAL.finditer(text):
-        value = _magnitude(match) * _SCALES.get((match["scale"] or "").strip().lower(), 1.0)
-        yield Numeral(match.start(), match.end(), -value if match["sign"] else value)
+        name, end = (match["scale"] or "").strip().lower(), match.end()
+        scale = _SCALES.get(name, 1.0)
+        if name in _OF_MONEY:
+            if _MONEY.search(text, max(0, match.start() - 1), end):
+                scale = _OF_MONEY[name]
+            else:
+                end = match.start("scale")
+        value = _magnitude(match) * scale
+        yield Numeral(match.start(), end, -value if match["sign"] else value, scale)
 
 
 def _magnitude(match: re.Match[str]) -> float:

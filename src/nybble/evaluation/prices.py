@@ -27,12 +27,13 @@ _BETWEEN = re.compile(rf"\bbetween\s(?:[{SYMBOLS}]\s?)?\Z", re.I)
 # What may go before a price that has no mark; after any other word, a number is part of a name.
 _SAYS = re.compile(
     rf"(?:\A|[^\s{LETTERS}0-9]|\b(?:is|be|at|of|for|say|costs?|worth|price|about|around|roughly"
-    r"|approximately|maybe|perhaps|probably|only|just|guess|estimate|answer|or|and))\s*\Z",
+    r"|approximately|maybe|perhaps|probably|only|just|guess|estimate|answer|total|comes to"
+    r"|between|from|or|and))\s*\Z",
     re.I,
 )
 # What may follow it; before any other word, a number counts something.
 _GOES_ON = re.compile(
-    rf"(?!\s?[%\u00b0\"\u2033])(?![-\s]*[{LETTERS}])"
+    rf"(?!\s?[%\u00b0])(?![\"\u2033]\ ?[{LETTERS}])(?!\ ?-?[{LETTERS}])"
     r"|\s(?:or|and|each|but|for|at|per|in total|total|if|as|because|pounds)\b",
     re.I,
 )
@@ -56,7 +57,7 @@ def read_price(text: str) -> float | None:
         following = found[place + 1] if place + 1 < len(found) else None
         if following and _is_range(text, numeral, following):
             if _marked(text, numeral) or _marked(text, following):
-                return (numeral.value + following.value) / 2.0
+                return _middle(numeral, following)
         elif _marked(text, numeral):
             return numeral.value + (_cents_after(text, numeral, following) if following else 0.0)
         elif _CENTS.match(text, numeral.end):
@@ -80,6 +81,12 @@ def _is_range(text: str, one: Numeral, other: Numeral) -> bool:
     return "and" not in link[0] or bool(_BETWEEN.search(_before(text, one)))
 
 
+def _middle(one: Numeral, other: Numeral) -> float:
+    """Of a range; in `5-7k` the scale is that of both ends."""
+    shared = one.scale == 1.0 and one.value < other.value / other.scale
+    return (one.value * (other.scale if shared else 1.0) + other.value) / 2.0
+
+
 def _cents_after(text: str, dollars: Numeral, cents: Numeral) -> float:
     """The 0.50 of `15 dollars and 50 cents`."""
     linked = _AND_CENTS.fullmatch(text, dollars.end, cents.start)
@@ -88,7 +95,7 @@ def _cents_after(text: str, dollars: Numeral, cents: Numeral) -> float:
 
 def _unmarked(text: str, found: Sequence[Numeral]) -> float | None:
     if len(found) == 2 and _is_range(text, *found) and _SAYS.search(_before(text, found[0])):
-        return (found[0].value + found[1].value) / 2.0
+        return _middle(*found)
     values = {
         numeral.value
         for numeral in found

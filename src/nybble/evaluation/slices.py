@@ -70,7 +70,8 @@ def by_band(by: str, values: npt.NDArray[np.float64]) -> Slicing:
     for place in np.unique(band).tolist():
         inside = values[band == place]
         if len(inside) >= FEWEST_ROWS:
-            names[place] = f"{rounded(float(inside.min()))} to {rounded(float(inside.max()))}"
+            ends = dict.fromkeys(rounded(float(end)) for end in (inside.min(), inside.max()))
+            names[place] = " to ".join(ends)
     of_row = tuple(names.get(place, OTHER) for place in band.tolist())
     return Slicing(by, of_row, tuple(dict.fromkeys(names.values())))
 

@@ -21,8 +21,8 @@ from nybble.model.device import compute_device
 from nybble.planner.shape import read_shape
 
 
-def has_static_cache(model: Any) -> bool:
-    """Whether the loop decodes `model` right: its attention is causal or windowed, no more."""
+def knows(model: Any) -> bool:
+    """Whether `model` is of a family whose attention, positions and head are known here."""
     return not isinstance(read_shape(model.config.to_dict()), str)
 
 

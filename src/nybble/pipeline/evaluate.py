@@ -1,16 +1,17 @@
 """The evaluation step of a run: base and tuned model, and references, on the same test rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from peft import PeftModel
 
 from nybble.evaluation.comparison import compare, of_run
 from nybble.evaluation.contender import Contender, Kind
-from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.making import thresholds_of
 from nybble.evaluation.slices import slicings
 from nybble.evaluation.task import Answers, Item
+from nybble.generation.cache import ModelCache, PredictionCache
+from nybble.generation.identity import local_identity
 from nybble.pipeline.examiner import Examiner
 from nybble.pipeline.references import FLOOR, references
 from nybble.pipeline.stage import Stage
@@ -23,22 +24,25 @@ from nybble.runs.folder import RunFolder
 TUNED, ZERO_SHOT, FEW_SHOT = "tuned model", "zero-shot base", "few-shot base"
 
 
-def test_examiner(stage: Stage, plan: Plan) -> Examiner:
+def on_test_rows(stage: Stage, plan: Plan) -> Examiner:
     """Who asks the test rows that the recipe asks for."""
     return Examiner(stage, plan, stage.prepared.splits.test[: stage.recipe.evaluate.size])
 
 
 def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> dict[str, Any]:
     """Compare base, tuned model and references; writes `evaluation/`, prints table and verdict."""
-    examiner = test_examiner(stage, plan)
+    examiner = on_test_rows(stage, plan)
     part, shots = examiner.part, stage.shots
+    tuned_cache, base_cache = (
+        answers_kept(folder, stage, plan, model, adapted) for adapted in (True, False)
+    )
     asked: dict[str, tuple[Kind, list[Answers]]] = {}
     with model.disable_adapter():
-        asked[ZERO_SHOT] = ("base", examiner.ask(ZERO_SHOT, model))
+        asked[ZERO_SHOT] = ("base", examiner.ask(ZERO_SHOT, model, cache=base_cache))
         if shots:
-            asked[FEW_SHOT] = ("base", examiner.ask(FEW_SHOT, model, shots))
+            asked[FEW_SHOT] = ("base", examiner.ask(FEW_SHOT, model, shots, base_cache))
     baseline = FEW_SHOT if shots else ZERO_SHOT
-    asked[TUNED] = ("tuned", examiner.ask(TUNED, model))
+    asked[TUNED] = ("tuned", examiner.ask(TUNED, model, cache=tuned_cache))
     contenders = [
         Contender(name, kind, examiner.judge(answers)) for name, (kind, answers) in asked.items()
     ]
@@ -54,8 +58,8 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
         slicings(examiner.items, part.slices, examiner.task.name),
         [(TUNED, other) for other in (baseline, *others)],
     )
-    comparison = of_run(comparison, TUNED, baseline, FLOOR if part.floor else None)
-    comparison |= of_numbers(comparison, part)
+    floor = FLOOR if part.floor else None
+    comparison = of_run(comparison, TUNED, baseline, floor, thresholds_of(part))
     comparison["test_reads"] = count_test_read(folder)
     files = {"baseline": baseline, "tuned": TUNED, **({"zero_shot": ZERO_SHOT} if shots else {})}
     by_name = {one.name: one for one in contenders}
@@ -67,6 +71,16 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
     times = "once" if comparison["test_reads"] == 1 else f"{comparison['test_reads']} times"
     print(f"Choices were made on validation rows; this run has read its test rows {times}.")
     return comparison
+
+
+def answers_kept(
+    folder: RunFolder, stage: Stage, plan: Plan, model: Any, adapted: bool
+) -> ModelCache:
+    """What the model has answered already, with its adapter or without: an evaluation that was
+    interrupted goes on, and one that is repeated asks only what is new."""
+    quantization = stage.recipe.model.quantization
+    identity = local_identity(model, stage.model_folder, quantization, plan.compute_dtype, adapted)
+    return ModelCache(PredictionCache(folder.evaluation / "answers.jsonl"), identity)
 
 
 def save_answers(folder: RunFolder, name: str, contender: Contender) -> None:
@@ -94,24 +108,6 @@ def side_by_side(
         "details": columns(lambda judged: dict(judged.detail)),
         "weights": contenders[0].weights.tolist(),
         "columns": {c: [str(item.columns.get(c)) for item in items] for c in part.slices},
-    }
-
-
-def of_numbers(comparison: dict[str, Any], part: EvaluatePart) -> dict[str, Any]:
-    """What only a comparison of numbers holds: the bounds of colours, and by model their shares,
-    the squared error and r²."""
-    if comparison["task"] != "number":
-        return {}
-    metrics = {model["name"]: model["metrics"] for model in comparison["models"]}
-    bounds = Thresholds(part.green_within, part.green_share, part.orange_within, part.orange_share)
-    return {
-        "thresholds": asdict(bounds),
-        "mse": {name: found["mse"] for name, found in metrics.items()},
-        "r2": {name: found["r2"] for name, found in metrics.items()},
-        "colours": {
-            name: {colour: found[colour] for colour in ("green", "orange", "red")}
-            for name, found in metrics.items()
-        },
     }
 
 

@@ -11,6 +11,7 @@ from nybble.data.examples import Example
 from nybble.evaluation.extraction import extract_number
 from nybble.evaluation.making import labels_of
 from nybble.evaluation.task import Answers, Item, Judged, Task
+from nybble.generation.cache import ModelCache
 from nybble.generation.greedy import generate_answers
 from nybble.generation.median import exact_medians, number_token_ids, sampled_medians
 from nybble.generation.sampling import Sampling
@@ -43,16 +44,26 @@ class Examiner:
         self.items: list[Item] = items_of(examples, self.part, stage.recipe.data.train_name)
         self.number_ids = self._single_tokens()
 
+    def ask_quietly(self, model: Any) -> list[Answers]:
+        """What `model` says to every row."""
+        answers: list[list[str]] = [[] for _ in self.items]
+        self._answer(model, (), None, lambda place, text: answers[place].append(text))
+        return [tuple(said) for said in answers]
+
     def ask(
-        self, name: str, model: Any, shots: Sequence[Example] = (), quiet: bool = False
+        self,
+        name: str,
+        model: Any,
+        shots: Sequence[Example] = (),
+        cache: ModelCache | None = None,
     ) -> list[Answers]:
-        """What `model` says to every row, with a tally as the answers come in unless `quiet`."""
+        """What `model` says to every row, with a tally as the answers come in.
+
+        Texts that `cache` holds are not asked again.
+        """
         answers: list[list[str]] = [[] for _ in self.items]
         tally = Tally(self.task.metric)
         done = 0
-        if quiet:
-            self._answer(model, shots, lambda place, text: answers[place].append(text))
-            return [tuple(said) for said in answers]
         with watch(name, len(answers)) as bar:
 
             def on_answer(place: int, text: str) -> None:
@@ -67,7 +78,7 @@ class Examiner:
                     note = tally.add(judged)
                 bar.update(done, note if bar.bar else tally.plain())
 
-            self._answer(model, shots, on_answer)
+            self._answer(model, shots, cache, on_answer)
         return [tuple(said) for said in answers]
 
     def judge(self, answers: Sequence[Answers]) -> list[Judged]:
@@ -78,7 +89,13 @@ class Examiner:
         """Answers that hold nothing else: a reference's."""
         return self.task.plain().judge(self.items, answers)
 
-    def _answer(self, model: Any, shots: Sequence[Example], on_answer: OnAnswer) -> None:
+    def _answer(
+        self,
+        model: Any,
+        shots: Sequence[Example],
+        cache: ModelCache | None,
+        on_answer: OnAnswer,
+    ) -> None:
         dtype = getattr(torch, self.plan.compute_dtype)
         with torch.autocast(self.plan.device, dtype, enabled=dtype != torch.float32):
             if self.task.name == "loss":
@@ -90,11 +107,13 @@ class Examiner:
                 return
             asked = prompts(self.examples, self.stage.renderer, shots)
             if self.part.decode == "median":
-                self._medians(model, asked, on_answer)
+                self._medians(model, asked, cache, on_answer)
             else:
-                self._write(model, asked, on_answer)
+                self._write(model, asked, cache, on_answer)
 
-    def _write(self, model: Any, asked: list[Ids], on_answer: OnAnswer) -> None:
+    def _write(
+        self, model: Any, asked: list[Ids], cache: ModelCache | None, on_answer: OnAnswer
+    ) -> None:
         sampling = Sampling(
             temperature=self.part.temperature,
             max_new_tokens=self.part.max_new_tokens,
@@ -102,9 +121,13 @@ class Examiner:
             stop=tuple(self.part.stop),
         )
         tokenizer, tokens = self.stage.tokenizer, self.plan.micro_batch_tokens
-        generate_answers(model, tokenizer, asked, sampling, tokens, on_answer, self.part.samples)
+        generate_answers(
+            model, tokenizer, asked, sampling, tokens, on_answer, self.part.samples, cache=cache
+        )
 
-    def _medians(self, model: Any, asked: list[Ids], on_answer: OnAnswer) -> None:
+    def _medians(
+        self, model: Any, asked: list[Ids], cache: ModelCache | None, on_answer: OnAnswer
+    ) -> None:
         tokenizer, tokens = self.stage.tokenizer, self.plan.micro_batch_tokens
         if self.number_ids is not None:
             pad = tokenizer.pad_token_id or 0
@@ -113,7 +136,7 @@ class Examiner:
         read = partial(extract_number, how=self.part.extract)
         sampled_medians(
             model, tokenizer, asked, self.part.max_new_tokens, tokens, read, on_answer,
-            self.stage.recipe.train.seed,
+            self.stage.recipe.train.seed, cache,
         )  # fmt: skip
 
     def _single_tokens(self) -> torch.Tensor | None:

@@ -6,8 +6,10 @@ from typing import Any
 
 from nybble.data.examples import Conversation, Example, Pair
 from nybble.data.render import Refused, Renderer, TokenRow
+from nybble.evaluation.tasks.label import plain
 from nybble.evaluation.tasks.loss import scored_answer
-from nybble.pipeline.questions import Ids, after_shots, answered
+from nybble.generation.likelihood import likeliest, log_likelihoods
+from nybble.pipeline.questions import Ids, after_shots, answered, prompt_and_answer
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan
 from nybble.runs.errors import InputError
@@ -26,23 +28,41 @@ def choose_labels(
 ) -> None:
     """Answer each row with the label that `model` finds likeliest behind its prompt.
 
-    What counts is the probability of all of a label's tokens together. Where one label's tokens
-    begin another's, the stop token behind them counts too: it tells `not` from `not spam`.
+    What counts is the probability of all of a label's tokens together, written as in the training
+    rows. Where one label's tokens begin another's, the stop token behind them counts too: it tells
+    `not` from `not spam`.
     """
     asked = [after_shots(example, shots) for example in examples]
+    texts = written_forms(labels, stage.prepared.splits.train)
     rows = [
-        _rendered(answered(example, label), stage.renderer) for example in asked for label in labels
+        _rendered(answered(example, text), stage.renderer) for example in asked for text in texts
     ]
     prompts = [row.input_ids[: row.prompt_lengths[-1]] for row in rows]
     written = [_answer_ids(row) for row in rows]
     if not _nested(written[: len(labels)]):
         written = [ids[:-1] for ids in written]
-    from nybble.generation.likelihood import log_likelihoods
-
     found = log_likelihoods(model, prompts, written, plan.micro_batch_tokens)
     for place in range(len(examples)):
-        logs = [found[place * len(labels) + at][0] for at in range(len(labels))]
-        on_answer(place, labels[logs.index(max(logs))])
+        of_row = found[place * len(labels) : (place + 1) * len(labels)]
+        on_answer(place, labels[likeliest(of_row)])
+
+
+def written_forms(labels: Sequence[str], train: Sequence[Example]) -> list[str]:
+    """How each label is written in a training row's answer, spaces and marks included.
+
+    A label that no row answers is written with the space that the others begin with.
+    """
+    forms: dict[str, str] = {}
+    wanted = {plain(label): label for label in labels}
+    for example in train:
+        answer = prompt_and_answer(example)[1]
+        if label := wanted.get(plain(answer)):
+            forms.setdefault(label, answer)
+        if len(forms) == len(labels):
+            break
+    spaces = {form[: len(form) - len(form.lstrip())] for form in forms.values()}
+    space = spaces.pop() if len(spaces) == 1 else ""
+    return [forms.get(label, space + label) for label in labels]
 
 
 def score_rows(
@@ -58,13 +78,11 @@ def score_rows(
                 prompts.append(prompt)
                 written.append(continuation)
                 places.append(place)
-    from nybble.generation.likelihood import log_likelihoods
-
     found = log_likelihoods(model, prompts, written, plan.micro_batch_tokens)
     loss_sums, tokens = [0.0] * len(examples), [0] * len(examples)
-    for place, (log_likelihood, count) in zip(places, found, strict=True):
-        loss_sums[place] -= log_likelihood
-        tokens[place] += count
+    for place, likelihood in zip(places, found, strict=True):
+        loss_sums[place] -= likelihood.log_prob
+        tokens[place] += likelihood.tokens
     for place, (loss_sum, count) in enumerate(zip(loss_sums, tokens, strict=True)):
         on_answer(place, scored_answer(loss_sum, count))
 

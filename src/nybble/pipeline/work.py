@@ -10,7 +10,13 @@ from nybble.data.truncate import cut_line
 from nybble.evaluation.contender import Contender
 from nybble.model.device import current_device
 from nybble.pipeline.environment import environment
-from nybble.pipeline.evaluate import TUNED, evaluate, save_answers, test_examiner
+from nybble.pipeline.evaluate import (
+    TUNED,
+    answers_kept,
+    evaluate,
+    on_test_rows,
+    save_answers,
+)
 from nybble.pipeline.look import measured
 from nybble.pipeline.seeds import (
     SCORES,
@@ -102,8 +108,9 @@ def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> PeftModel:
 def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
     """The answers of a further seed's model, and what they score."""
     model = _trained(stage, plan, folder)
-    examiner = test_examiner(stage, plan)
-    tuned = Contender(TUNED, "tuned", examiner.judge(examiner.ask(TUNED, model)))
+    examiner = on_test_rows(stage, plan)
+    cache = answers_kept(folder, stage, plan, model, adapted=True)
+    tuned = Contender(TUNED, "tuned", examiner.judge(examiner.ask(TUNED, model, cache=cache)))
     save_answers(folder, "tuned", tuned)
     write_scores(folder, tuned)
 

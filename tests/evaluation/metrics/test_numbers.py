@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+from sklearn.metrics import (
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+    root_mean_squared_log_error,
+)
 
 from nybble.evaluation.metrics.numbers import (
     LARGEST,
@@ -69,6 +75,22 @@ def test_metrics_agree_with_scikit_learn(pairs: list[tuple[float, float]]) -> No
     assert found["mae"] == pytest.approx(mean_absolute_error(truth, guess))
     assert found["mse"] == pytest.approx(mean_squared_error(truth, guess))
     assert found["r2"] == pytest.approx(r2_score(truth, guess), rel=1e-6)
+
+
+@given(rows)
+def test_rmsle_agrees_with_scikit_learn_where_it_has_a_meaning(
+    pairs: list[tuple[float, float]],
+) -> None:
+    truth, guess = np.array(pairs).T
+    found = number_metrics(truth, guess, PRICES)["rmsle"]
+    if min(truth.min(), guess.min()) > -1:
+        expected = root_mean_squared_error(np.log1p(truth), np.log1p(guess))
+        assert found == pytest.approx(expected, abs=1e-12)
+    else:
+        assert found is None
+    positive = number_metrics(np.abs(truth), np.abs(guess), PRICES)["rmsle"]
+    expected = root_mean_squared_log_error(np.abs(truth), np.abs(guess))
+    assert positive == pytest.approx(expected, abs=1e-12)
 
 
 def test_shares_of_colours_are_of_all_rows() -> None:

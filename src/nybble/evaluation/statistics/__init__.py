@@ -4,6 +4,7 @@ from nybble.evaluation.statistics.bootstrap import mean_interval, paired_interva
 from nybble.evaluation.statistics.interval import LEVEL, Interval
 from nybble.evaluation.statistics.planning import rows_to_settle, running_estimate
 from nybble.evaluation.statistics.ratios import (
+    linearised,
     paired_ratio_interval,
     paired_ratio_p,
     ratio_interval,
@@ -15,6 +16,7 @@ __all__ = [
     "LEVEL",
     "Interval",
     "holm",
+    "linearised",
     "mcnemar",
     "mean_interval",
     "paired_interval",

@@ -17,7 +17,6 @@ from nybble.evaluation.statistics.interval import (
 from nybble.runs.errors import InputError
 
 MOST_ROWS = 1_000_000_000
-FIRST_ROWS = 10
 # Renard's series: ten numbers of two digits for each power of ten, evenly spaced on a log axis.
 RENARD = (10, 12, 16, 20, 25, 32, 40, 50, 63, 80)
 
@@ -28,8 +27,9 @@ def rows_to_settle(differences: Floats, power: float = 0.8, level: float = LEVEL
     If mean and spread are what they seem, so many rows give an interval that excludes zero with
     probability `power`: ((z(level) + z(power)) * sd / mean)². The difference that was seen is
     itself uncertain, so this is an order of magnitude to plan with. None where no difference was
-    seen, or one so small that more than a billion rows would be needed. Raises InputError for
-    n < 2, numbers that are not finite, or a power that is not between a half and 1.
+    seen, or one so small that more than a billion rows would be needed. For a ratio of sums, give
+    the `linearised` differences. Raises InputError for n < 2, numbers that are not finite, or a
+    power that is not between a half and 1.
     """
     check_rows(differences)
     check_level(level)
@@ -55,9 +55,10 @@ def running_estimate(
     """n, value, low and high of the first n of `scores` [rows], for a growing n up to all rows.
 
     n goes 10, 12, 16, 20, 25, 32, 40, 50, 63, 80, 100 ... `interval` is the one that the metric
-    has, such as `share_interval`; the whole takes about five times as long as its last call. Each
-    band speaks for its own n: whoever stops at the first that excludes something was lucky more
-    often than its level says. Raises InputError as `interval` does.
+    has, such as `share_interval`; it is given the first rows of `scores`, whatever their shape. The
+    whole takes about five times as long as its last call. Each band speaks for its own n: whoever
+    stops at the first that excludes something is wrong more often than its level says. Raises
+    InputError as `interval` does.
     """
     last = len(scores)
     found = []
@@ -68,5 +69,4 @@ def running_estimate(
 
 
 def _readable(most: int) -> list[int]:
-    powers = range(int(math.log10(max(most, 1))))
-    return [n * 10**power for power in powers for n in RENARD if n * 10**power >= FIRST_ROWS]
+    return [n * 10**power for power in range(len(str(most)) - 1) for n in RENARD]

@@ -83,6 +83,18 @@ def paired_ratio_p(
     return studentised(differences, weights, seed, resamples).p()
 
 
+def linearised(numerators: Floats, weights: Floats) -> Floats:
+    """A value for each row [n] with a weight, whose mean is Σ numerators / Σ weights.
+
+    Their spread is what the ratio's standard error is made of, so whatever is said of a mean of
+    rows, such as by `rows_to_settle`, can be said of a ratio: ratio + residual / mean weight.
+    """
+    numerators, weights = _weighed(numerators, weights)
+    ratio = numerators.sum() / weights.sum()
+    values: Floats = ratio + (numerators - ratio * weights) / weights.mean()
+    return values
+
+
 def _weighed(numerators: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """The rows that have a weight."""
     if numerators.shape != weights.shape:
