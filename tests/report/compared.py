@@ -155,8 +155,9 @@ def _code(rng: np.random.Generator, rows: int, models: int) -> tuple[list, list[
         right = rng.random(rows) < 0.9 - 0.2 * i
         programs = [f"def double(n):\n    return n * {2 if ok else 3}" for ok in right]
         details = [
-            {"assertions": [{"test": test, "passed": bool(ok or not at),
-                             "reason": "" if ok or not at else "AssertionError"}
+            {"reason": "It is right." if ok else "An assertion failed.",
+             "assertions": [{"text": test, "passed": bool(ok or not at),
+                             "message": "" if ok or not at else "6 == 4"}
                             for at, test in enumerate(tests)]}
             for ok in right
         ]  # fmt: skip

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
@@ -9,6 +10,7 @@ LABELS = ["a", "b", "c"]
 PAIRS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1)
 
 
+@pytest.mark.filterwarnings("ignore:A single label")
 @given(PAIRS)
 def test_counts_are_scikit_learns(pairs):
     truth, said = zip(*pairs, strict=True)

@@ -1,11 +1,9 @@
-import numpy as np
 import pytest
 
 from nybble.report.scores import (
     agreement,
     metric_table,
     pairs,
-    r2_intervals,
     score_table,
     share_interval,
     slices,
@@ -37,13 +35,16 @@ def test_a_metric_over_too_few_rows_to_have_an_interval_is_left_out():
 
 def test_every_other_metric_is_in_the_second_table():
     comparison, _ = made_up()
-    comparison["models"][0]["metrics"]["mine"] = {"value": 1.0, "low": 0.0, "high": 2.0}
-    found = metric_table(comparison, {TUNED: {"value": 0.5, "low": 0.4, "high": 0.6}})
-    assert [one["title"] for one in found["measures"]] == ["Mean squared error", "r²", "mine"]
-    mse, r2, mine = found["lines"][0]
+    comparison["models"][0]["metrics"] |= {"mine": 3.0, "pass@10": 0.5}
+    found = metric_table(comparison, {TUNED: {"r2": {"low": 0.4, "high": 0.6}}})
+    titles = [one["title"] for one in found["measures"]]
+    assert titles == ["Mean squared error", "r²", "mine", "pass@10"]
+    mse, r2, mine, passed = found["lines"][0]
     assert mse == {"value": comparison["models"][0]["metrics"]["mse"]}
-    assert (r2["low"], mine["high"]) == (0.4, 2.0)
-    assert found["lines"][1][1:] == [{"value": 0.5}, None]
+    assert r2 == {"value": 0.5, "low": 0.4, "high": 0.6}
+    assert mine == {"value": 3.0}
+    assert (passed["low"], passed["high"]) == share_interval(0.5, 60)
+    assert found["lines"][1][1:] == [{"value": 0.5}, None, None]
 
 
 def test_without_other_metrics_there_is_no_second_table():
@@ -83,24 +84,6 @@ def test_agreement_is_a_symmetric_matrix_with_intervals():
     assert (found[0][1]["low"], found[0][1]["high"]) == share_interval(0.5, 60)
     assert found[0][0] is None
     assert agreement({**comparison, "agreement": []}, NAMES) is None
-
-
-def test_an_r2_interval_holds_its_value_and_narrows_with_rows():
-    rng = np.random.default_rng(1)
-    widths = []
-    for n in (50, 5_000):
-        truth = rng.normal(0, 1, n)
-        found = r2_intervals(truth, {"a": truth + rng.normal(0, 0.5, n)})["a"]
-        assert found["low"] <= found["value"] <= found["high"]
-        widths.append(found["high"] - found["low"])
-    assert widths[1] < widths[0] / 3
-
-
-def test_r2_has_no_meaning_where_the_truth_is_constant():
-    truth = np.ones(50)
-    assert r2_intervals(truth, {"a": truth}) == {}
-    assert r2_intervals(np.arange(19.0), {"a": np.arange(19.0)}) == {}
-    assert r2_intervals(np.arange(50.0), {}) == {}
 
 
 def test_wilsons_interval():

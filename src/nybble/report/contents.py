@@ -14,6 +14,7 @@ import yaml
 
 from nybble.report.curves import memory, training
 from nybble.report.judged import judged
+from nybble.report.models import ordered
 from nybble.report.rows import columns
 from nybble.report.text import cut
 from nybble.runs.atomic import read_json_lines
@@ -84,6 +85,7 @@ def _judged(folder: Path) -> Contents:
             f"{folder / 'comparison.json'} was written by an earlier version of Nybble.",
             "Evaluate again: `nybble evaluate` writes it anew, from the same adapter.",
         )
+    comparison = ordered(comparison)
     predictions = optional(folder / "predictions.json")
     rows = columns(predictions, comparison) if predictions else None
     return Contents(judged(comparison, predictions), rows)

@@ -8,11 +8,11 @@ import numpy as np
 from nybble.report.confusion import confusion
 from nybble.report.measures import measure
 from nybble.report.models import models
+from nybble.report.other_metrics import Intervals, label_intervals, number_intervals
 from nybble.report.scores import (
     agreement,
     metric_table,
     pairs,
-    r2_intervals,
     score_table,
     slices,
 )
@@ -38,7 +38,7 @@ def judged(comparison: Mapping[str, Any], predictions: Mapping[str, Any] | None)
         "higher": comparison["higher_is_better"],
         "models": shown,
         "scores": score_table(comparison),
-        "metrics": metric_table(comparison, _r2(comparison, predictions)),
+        "metrics": metric_table(comparison, _intervals(comparison, predictions)),
         "pairs": differences,
         "slices": slices(comparison, names),
         "agreement": agreement(comparison, names),
@@ -59,17 +59,22 @@ def _outcome(comparison: Mapping[str, Any], differences: list[dict[str, Any]]) -
     return None
 
 
-def _r2(comparison: Mapping[str, Any], predictions: Mapping[str, Any]) -> dict[str, Any]:
-    """Intervals of r² over the rows; an answer that could not be read is the constant's guess."""
-    if comparison["task"] != "number" or not predictions:
+def _intervals(
+    comparison: Mapping[str, Any], predictions: Mapping[str, Any]
+) -> dict[str, Intervals]:
+    """Intervals of other metrics; an answer that could not be read counts as the stand-in."""
+    if not predictions or comparison["task"] not in ("number", "label"):
         return {}
     filler = predictions.get("stand_in")
     said = {
-        name: np.array([filler if v is None else v for v in values], np.float64)
+        name: [filler if value is None else value for value in values]
         for name, values in predictions["values"].items()
         if filler is not None or None not in values
     }
-    return r2_intervals(np.array(predictions["truth"], np.float64), said)
+    if comparison["task"] == "label":
+        return label_intervals(predictions["truth"], said)
+    arrays = {name: np.array(values, np.float64) for name, values in said.items()}
+    return number_intervals(np.array(predictions["truth"], np.float64), arrays)
 
 
 def _confusion(

@@ -12,6 +12,14 @@ ROLES = {"tuned_name": "tuned", "baseline_name": "baseline", "floor_name": "floo
 PALETTE = ("tuned", "baseline", "series-0", "series-2", "series-3", "series-1")
 
 
+def ordered(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """The comparison with its models as the page lists them: tuned, baseline, others, floor."""
+    places = {comparison.get("tuned_name"): 0, comparison.get("baseline_name"): 1,
+              comparison.get("floor_name"): 3}  # fmt: skip
+    found = sorted(comparison["models"], key=lambda model: places.get(model["name"], 2))
+    return {**comparison, "models": found}
+
+
 def models(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     """An entry for each model, in their order: `name`, `kind` in words, `role`, `colour`.
 

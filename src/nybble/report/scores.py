@@ -4,15 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from nybble.report.measures import measure
+from nybble.report.other_metrics import Intervals
 
-Floats = npt.NDArray[np.float64]
 COLOURS = ("green", "orange", "red")
-RESAMPLES, MOST_DRAWS = 1_000, 10_000_000
-FEWEST_ROWS = 20
 Z = 1.959964
 
 
@@ -33,11 +28,11 @@ def _line(model: dict[str, Any], n: int) -> dict[str, Any]:
 
 
 def metric_table(
-    comparison: Mapping[str, Any], r2: Mapping[str, dict[str, float]]
+    comparison: Mapping[str, Any], intervals: Mapping[str, Intervals]
 ) -> dict[str, Any] | None:
     """Every metric beside the headline, model by model; None where there is no other.
 
-    A metric's interval is the comparison's own; for r² that of `r2_intervals`, for shares Wilson's.
+    `intervals` are the models' metrics' own; a share has Wilson's.
     """
     every = [model["metrics"] for model in comparison["models"]]
     names = [name for name in dict.fromkeys(key for metrics in every for key in metrics)
@@ -46,19 +41,19 @@ def metric_table(
         return None
     lines = []
     for model in comparison["models"]:
-        cells: list[dict[str, float] | None] = []
-        for name in names:
-            value = model["metrics"].get(name)
-            if name == "r2" and value is not None and model["name"] in r2:
-                cells.append(r2[model["name"]])
-            elif isinstance(value, dict):
-                cells.append(interval(value))
-            elif measure(name).share:
-                cells.append(_share(value, comparison["n"]))
-            else:
-                cells.append(None if value is None else {"value": value})
-        lines.append(cells)
+        known, own = model["metrics"], intervals.get(model["name"], {})
+        lines.append([_metric(name, known.get(name), own, comparison["n"]) for name in names])
     return {"measures": [measure(name).as_json() for name in names], "lines": lines}
+
+
+def _metric(
+    name: str, value: float | None, intervals: Intervals, n: int
+) -> dict[str, float] | None:
+    if value is None:
+        return None
+    if name in intervals:
+        return {"value": value, **intervals[name]}
+    return _share(value, n) if measure(name).share else {"value": value}
 
 
 def pairs(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -94,38 +89,6 @@ def agreement(comparison: Mapping[str, Any], names: Sequence[str]) -> list[list[
     if not known:
         return None
     return [[_share(known.get((a, b)), comparison["n"]) for b in names] for a in names]
-
-
-def r2_intervals(truth: Floats, values: Mapping[str, Floats]) -> dict[str, dict[str, float]]:
-    """r² of each model with its interval: percentiles of a bootstrap of the rows.
-
-    `truth` and each of `values` are [n]. Empty where the truth is constant, so that r² has no
-    meaning, and for so few rows that some of the resamples would have next to no spread to explain.
-    """
-    n = len(truth)
-    centred = truth - truth.mean() if n else truth
-    if n < FEWEST_ROWS or not np.any(centred) or not values:
-        return {}
-    squares = np.stack([(v - truth) ** 2 for v in values.values()], axis=1)
-    columns = np.column_stack([np.ones(n), centred, centred**2, squares])
-    rng = np.random.default_rng(0)
-    resamples = max(200, min(RESAMPLES, MOST_DRAWS // n))
-    counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples))
-    sums = np.stack([count @ columns for count in counts])
-    low, high = np.nanquantile(_r2(sums), (0.025, 0.975), axis=0)
-    value = _r2(columns.sum(axis=0, keepdims=True))[0]
-    return {
-        name: {"value": float(value[i]), "low": float(low[i]), "high": float(high[i])}
-        for i, name in enumerate(values)
-    }
-
-
-def _r2(sums: Floats) -> Floats:
-    """[b, models] from sums [b, (n, t, t², each model's squared error)], t the centred truth."""
-    total = sums[:, 2] - sums[:, 1] ** 2 / sums[:, 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2: Floats = 1.0 - sums[:, 3:] / np.where(total > 0, total, np.nan)[:, None]
-    return r2
 
 
 def share_interval(share: float, n: int) -> tuple[float, float]:

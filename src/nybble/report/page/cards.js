@@ -94,7 +94,7 @@ function marked(text, words) {
     .map((piece, i) => (i % 2 ? node("mark", {}, piece) : piece));
 }
 
-// What the task tells of an answer: assertions with their outcome, else names and values.
+// What the task tells of an answer: assertions with what became of them, else names and values.
 function detailNodes(detail, words) {
   if (!detail) return [];
   return Object.entries(detail).map(([name, value]) => {
@@ -107,9 +107,9 @@ function detailNodes(detail, words) {
 function assertionList(name, values, words) {
   const items = values.map((value) => {
     if (value === null || typeof value !== "object") return node("li", {}, ...marked(String(value), words));
-    const { passed, test, reason } = value;
+    const { passed, text, message } = value;
     return node("li", { class: passed ? "better" : "worse" }, passed ? "✓ passed " : "✗ failed ",
-      node("code", {}, ...marked(String(test ?? ""), words)), reason ? node("small", {}, ...marked(String(reason), words)) : null);
+      node("code", {}, ...marked(String(text), words)), message ? node("small", {}, ...marked(String(message), words)) : null);
   });
   return node("ul", { class: "assertions", "aria-label": name }, ...items);
 }

@@ -1,14 +1,26 @@
 // Matrices: how often two models say the same, and what was said to rows of each true label.
 
-function agreementSection({ agreement, models, n }) {
+// What the evaluation takes for the same, by task.
+const SAME = {
+  number: "one guess would be green if the other were the truth",
+  label: "both chose the same label",
+  text: "both said the same, but for spaces around it",
+  loss: "their losses are within 1% of one another",
+  code: "both passed or both failed",
+};
+
+function agreementSection({ agreement, models, n, task }) {
   if (!agreement || models.length < 2) return null;
   const names = models.map((model) => model.name);
   const lines = agreement.map((line, row) => line.map((cell, column) => {
     if (row === column || !cell) return node("td", { class: "nothing" }, row === column ? "same" : "–");
     return shaded(cell.value, `${percent(cell.value)}%`, `${percent(cell.low)} to ${percent(cell.high)}`);
   }));
-  return [matrix(`Share of ${count(n, "row")} on which two models give the same answer, with 95% `
-    + "intervals.", "model", names, names, lines)];
+  const same = SAME[task] ? `Two models agree on a row where ${SAME[task]}.` : "";
+  return [
+    matrix(`Share of ${count(n, "row")} on which two models agree, with 95% intervals.`, "model", names, names, lines),
+    node("p", { class: "muted" }, same),
+  ];
 }
 
 function confusionSection({ confusion, models }) {

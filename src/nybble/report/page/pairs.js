@@ -59,7 +59,7 @@ function pairTable({ pairs, measure, higher, n, models }, name) {
     return { cells };
   });
   const side = higher ? "right" : "left";
-  const caption = `Difference in ${measure.title}, paired over ${count(n, "row")}, with 95% intervals. `
+  const caption = `Difference in ${within(measure.title)}, paired over ${count(n, "row")}, with 95% intervals. `
     + `${side === "left" ? "Left" : "Right"} of the line, which is zero, the first model is better.`;
   return table(caption, headings, lines);
 }

@@ -10,7 +10,7 @@ function scoresSection(data) {
     headlineTable(data),
     data.metrics ? metricTable(data) : null,
     node("p", { class: "muted" }, INTERVALS),
-    data.seeds ? seedsNote(data.seeds) : null,
+    data.seeds ? seedsNote(data.seeds, data.measure) : null,
   ];
 }
 
@@ -32,6 +32,11 @@ function headlineTable(data) {
     cells: columns.map(([, cell]) => cell(line, i)),
   }));
   return table(directionNote(data), columns.map(([heading]) => heading), lines);
+}
+
+// A title within a sentence: `mean absolute error`, but `chrF` and `ROUGE-L` as they are.
+function within(title) {
+  return /^[A-Z][a-z ]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title;
 }
 
 function known(value) {
@@ -63,11 +68,13 @@ function coloursCell(shares) {
     node("small", {}, `green ${percent(low)} to ${percent(high)}%`)];
 }
 
-function seedsNote({ by_seed: bySeed, n, mean, sd, min, max }) {
-  const each = Object.entries(bySeed).map(([seed, value]) => `${rounded(value)} (seed ${seed})`);
-  const spread = sd === null ? "" : `, standard deviation ${rounded(sd)}`;
-  return node("p", {}, `Over ${count(n, "training seed")} the metric is ${rounded(mean)} on average`
-    + `${spread}, from ${rounded(min)} to ${rounded(max)}: ${each.join(", ")}.`);
+// What several training seeds say of the recipe, first in the evaluation's own words.
+function seedsNote({ by_seed: bySeed, n, mean, sd, verdict }, { share, title }) {
+  const text = (value) => (share ? `${rounded(100 * value)}%` : rounded(value));
+  const each = Object.entries(bySeed).map(([seed, value]) => `${text(value)} (seed ${seed})`);
+  const spread = sd === null ? "" : `, standard deviation ${share ? `${rounded(100 * sd)} points` : rounded(sd)}`;
+  return node("p", {}, verdict ? `${verdict} ` : "", `${title} over ${count(n, "training seed")}: `
+    + `${text(mean)} on average${spread}; ${each.join(", ")}.`);
 }
 
 const MOST_BESIDE = 4;
