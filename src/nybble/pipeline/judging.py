@@ -28,6 +28,8 @@ def judge_for(stage: Stage, plan: Plan, model: Any) -> Judge | None:
         weight = sum(one.weight for one in judged)
         found = {headline: sum(one.score * one.weight for one in judged) / weight}
         found |= {k: v for k, v in examiner.task.metrics(judged).items() if v is not None}
+        # Measured over all validation rows by the training itself.
+        found.pop("loss", None)
         found["parse_rate"] = sum(one.parsed for one in judged) / len(judged)
         return {f"validation_{name}": value for name, value in found.items()}
 

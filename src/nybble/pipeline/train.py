@@ -13,6 +13,7 @@ from nybble.export.inference_files import write_inference_files
 from nybble.generation.greedy import stop_ids
 from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
+from nybble.pipeline.judging import judge_for
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.watching import watchers_for
 from nybble.planner.plan import Plan
@@ -81,6 +82,7 @@ def _train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None)
         watchers=watchers_for(stage, plan, folder) if train_step.team.leads else (),
         identity=identity_of(recipe),
         decode=stage.tokenizer.decode,
+        judge=judge_for(stage, plan, model),
     )
     agree({
         "recipe": recipe.model_dump(mode="json", include={"model", "lora", "train"}),

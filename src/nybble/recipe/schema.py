@@ -6,9 +6,9 @@ once is the planner's business and never changes what is learnt.
 """
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.part import Part
