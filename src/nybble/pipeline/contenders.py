@@ -1,13 +1,13 @@
 """What `nybble compare` was asked to compare, found and checked before any weights are loaded.
 
-    runs/demo                     the adapter of a run
-    adapter:owner/name            an adapter: a folder or on the Hub; a local folder of one needs no
-                                  `adapter:`
-    bundled:mini, owner/model     a model without adapters
-    openai:MODEL@https://HOST/v1  a model behind a URL
-    reference:ridge               what needs no language model; reference:all for all of them
-    people:answers.csv            what people answered: rows with `row` and `answer`
-    NAME=ANY OF THESE             under another name
+runs/demo                     the adapter of a run
+adapter:owner/name            an adapter: a folder or on the Hub; a local folder of one needs no
+                              `adapter:`
+bundled:mini, owner/model     a model without adapters
+openai:MODEL@https://HOST/v1  a model behind a URL
+reference:ridge               what needs no language model; reference:all for all of them
+people:answers.csv            what people answered: rows with `row` and `answer`
+NAME=ANY OF THESE             under another name
 """
 
 import re
