@@ -51,7 +51,7 @@ def kinds(value):
     return type(value), [kinds(part) for part in parts]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(values)
 def test_data_arrive_as_they_were(value):
     arrived = wire.decode(wire.encode(value, refuse), refuse)
@@ -59,7 +59,7 @@ def test_data_arrive_as_they_were(value):
     assert kinds(arrived) == kinds(value)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(values)
 def test_they_are_json_and_come_through_a_pipe(value):
     reading, writing = os.pipe()
