@@ -123,7 +123,7 @@ CONTAINED = {
     "look up a name": "import socket; socket.getaddrinfo('huggingface.co', 443)",
     "fetch": "import urllib.request; urllib.request.urlopen('http://169.254.169.254/', timeout=1)",
     "unix socket": "import socket; socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')",
-    "become root": "import os; os.setuid(0)",
+    "become root": "import os; os.setgroups([0]); os.setuid(0)",
     "device": "import os; os.open('/dev/vda', os.O_RDONLY)",
     "make a device": "import os, stat; os.mknod('sda', stat.S_IFBLK | 0o600, os.makedev(8, 0))",
     "raise the limits": """

@@ -145,3 +145,11 @@ def f(): return Curious()
     verdict = run(program, tests)
     assert not any(assertion.passed for assertion in verdict.assertions)
     assert "42" not in verdict.output
+
+
+def test_built_in_names_stay_built_in_beside_a_function_that_is_called_like_one():
+    tests = ["assert set([sum(1, 2)]) == set([4])"]
+    program = "def sum(a, b):\n    return a + b"
+    shadowing = "class set:\n    def __init__(self, items): pass\n    __eq__ = lambda *given: True"
+    assert not run(f"{program}\n\n\n{shadowing}", tests).passed
+    assert run(program, ["assert set([sum(1, 2)]) == set([3])"]).passed
