@@ -17,6 +17,8 @@ class Shelf(Protocol):
 
     def put(self, *kinds: Tensor) -> None: ...
 
+    def close(self) -> None: ...
+
     def take(self) -> Kinds: ...
 
 
@@ -55,6 +57,9 @@ class DeviceShelf:
         for room, x in zip(self.places.push(len(kinds)), kinds, strict=True):
             room.copy_(x)
 
+    def close(self) -> None:
+        """Nothing is on its way."""
+
     def take(self) -> Kinds:
         """The entry that was put last."""
         return self.places.pop()
@@ -88,13 +93,17 @@ class HostShelf:
             left.record(self.stream)
         self.leaving.append((left, kinds))
 
+    def close(self) -> None:
+        """The last entry was put: let go of those that were on their way, before memory peaks."""
+        torch.cuda.current_stream().wait_stream(self.stream)
+        self.leaving.clear()
+
     def take(self) -> Kinds:
         """The entry that was put last; the one before it is fetched meanwhile."""
         if self.coming is None:
             self._fetch()
-        # What the copying stream reads or writes may be used, or let go of, after this.
+        # What the copying stream writes may be used after this.
         torch.cuda.current_stream().wait_stream(self.stream)
-        self.leaving.clear()
         entry, self.coming = self.coming, None
         assert entry is not None
         if self.places.entries:

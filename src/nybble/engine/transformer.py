@@ -90,6 +90,7 @@ class Transformer:
                 lean = number < count + self.settings.lean_layers
                 kept.append(made.lean() if lean else layer.trimmed(made))
             del made, part
+        shelf.close()
         x = torch.empty_like(h)
         h, inverse = self.ops.add_rms_norm(h, delta, self.norm, self.shape.eps, x)
         del delta
