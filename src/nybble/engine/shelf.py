@@ -95,8 +95,10 @@ class HostShelf:
 
     def close(self) -> None:
         """The last entry was put: let go of those that were on their way, before memory peaks."""
-        torch.cuda.current_stream().wait_stream(self.stream)
-        self.leaving.clear()
+        # A capture must not wait for a stream that nothing was sent to.
+        if self.leaving:
+            torch.cuda.current_stream().wait_stream(self.stream)
+            self.leaving.clear()
 
     def take(self) -> Kinds:
         """The entry that was put last; the one before it is fetched meanwhile."""
