@@ -16,9 +16,9 @@ from nybble.data.batches import Pack, StepBatch
 from nybble.data.packing import Layout
 from nybble.data.sizes import halved_sizes
 from nybble.engine.fast import FastPath
+from nybble.engine.settings import Settings, Unsupported
 from nybble.engine.stock import StockPath
 from nybble.engine.team import ALONE, Team
-from nybble.engine.transformer import Settings, Unsupported
 from nybble.planner.plan import Plan
 
 
@@ -53,6 +53,7 @@ class TrainStep:
             settings = Settings(
                 recompute_layers=plan.recompute_layers,
                 lean_layers=plan.lean_layers,
+                attention_layers=plan.attention_layers,
                 keep_weights=plan.keep_weights,
                 offload=plan.offload,
                 host_vocabulary=plan.host_vocabulary,
