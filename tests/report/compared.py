@@ -30,7 +30,6 @@ def made_up(
     rng = np.random.default_rng(0)
     truth, said = _TASKS[task](rng, rows, len(names))
     scores = {name: one["scores"] for name, one in zip(names, said, strict=True)}
-    written = [name for name in names if KINDS.get(name) != "reference"]
     columns = {"category": [("toys", "garden", "books")[i % 3] for i in range(rows)]}
     predictions = {
         "row": [10 * i for i in range(rows)],
@@ -40,7 +39,6 @@ def made_up(
         "answers": {
             name: [answer or given for given in one["answers"]]
             for name, one in zip(names, said, strict=True)
-            if name in written
         },
         "stand_in": {"number": 50.0, "label": "ham"}.get(task),
         "weights": [1.0] * rows,

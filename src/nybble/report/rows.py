@@ -45,8 +45,11 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
 
     truth = [predictions["truth"][i] for i in places]
     values = by_model("values")
-    # Of a loss there is no answer, only the row's own score; a colour is drawn as one.
+    # Of a loss there is no answer, only the row's own score; a reference writes nothing that its
+    # value does not say; a colour is drawn as one.
     task, nothing = comparison["task"], [None] * len(names)
+    answers = [None if model["kind"] == "reference" else said
+               for model, said in zip(comparison["models"], by_model("answers"), strict=True)]  # fmt: skip
     own = list(predictions.get("columns", {}).items())[:MOST_COLUMNS]
     return {
         "n": n,
@@ -55,7 +58,7 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
         "truth": [truth_text(value) for value in truth],
         "models": names,
         "values": nothing if task == "loss" else values,
-        "answers": nothing if task == "loss" else by_model("answers"),
+        "answers": nothing if task == "loss" else answers,
         "scores": by_model("scores"),
         "details": nothing if task == "number" else by_model("details"),
         "stand_in": _shown(predictions.get("stand_in")),
