@@ -21,6 +21,9 @@ from nybble.evaluation.problems import Problem
 LONGEST_ANSWER = 100_000
 """Characters. Longer answers are loops of a model that has lost its way, not programs."""
 
+# A text can be made that needs a look for each of its lines.
+_MOST_STARTS, _MOST_CUTS = 50, 100
+
 _FENCE = re.compile(r"^\s{0,12}(```+|~~~+)\s*([\w+#.-]*)[^`]*$")
 _PYTHON = frozenset(("", "python", "py", "python3", "py3", "python2"))
 _CODE = re.compile(r"(?:def|class|import|from|async def|if|for|while|try:|with)\b|@\w|\w+ *=[^=]|#")
@@ -92,10 +95,9 @@ def _dedented(lines: list[str]) -> str:
 def _bare(text: str, function: str) -> str | None:
     """Code among prose: as many lines as are Python together, and do something."""
     lines = text.split("\n")
+    starts = [start for start, line in enumerate(lines) if _CODE.match(line)]
     best = None
-    for start, line in enumerate(lines):
-        if not _CODE.match(line):
-            continue
+    for start in starts[:_MOST_STARTS]:
         code = longest_python("\n".join(lines[start:]))
         tree = _parsed(code)
         if tree is None or not any(isinstance(s, _SUBSTANCE) for s in tree.body):
@@ -103,19 +105,14 @@ def _bare(text: str, function: str) -> str | None:
         if defines(code, function):
             return code
         best = best or code
-        if start > _MOST_STARTS:
-            break
     return best
-
-
-_MOST_STARTS = 200
 
 
 def longest_python(text: str) -> str:
     """The first lines of `text`, as many as are Python together."""
     lines = text.split("\n")
     end = len(lines)
-    while end:
+    for _ in range(_MOST_CUTS):
         code = "\n".join(lines[:end])
         try:
             ast.parse(code)

@@ -10,6 +10,7 @@ from nybble.evaluation.metrics.numbers import Thresholds
 from nybble.evaluation.own_metric import OwnMetric, load_function
 from nybble.evaluation.references import constant_reference
 from nybble.evaluation.task import Task
+from nybble.evaluation.tasks.code import CodeTask
 from nybble.evaluation.tasks.label import LabelTask, plain
 from nybble.evaluation.tasks.loss import LossTask
 from nybble.evaluation.tasks.number import NumberTask
@@ -61,6 +62,8 @@ def _built_in(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> tuple[T
     if part.task == "text":
         frequent = most_frequent(train_answers)
         return TextTask(frequent, metric or "chrf"), frequent
+    if part.task == "code":
+        return CodeTask(part.of_k, part.timeout), ""
     return LossTask(), ""
 
 

@@ -111,7 +111,8 @@ def _sorted_out(
     for other in others:
         pair = pair_of(comparison, subject, other)
         change = pair["difference"]
-        said = f"{_called(comparison, other)} ({words.difference(change['value'])}, {words.range(change)})"
+        size = f"{words.difference(change['value'])}, {words.range(change)}"
+        said = f"{_called(comparison, other)} ({size})"
         by_outcome.setdefault(pair["outcome"], []).append(said)
     clauses = [
         phrase + listed(by_outcome[outcome])

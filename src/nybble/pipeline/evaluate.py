@@ -7,6 +7,7 @@ from peft import PeftModel
 from nybble.evaluation.comparison import compare, of_run
 from nybble.evaluation.contender import Contender, Kind
 from nybble.evaluation.making import thresholds_of
+from nybble.evaluation.sandbox import protection
 from nybble.evaluation.slices import slicings
 from nybble.evaluation.task import Answers
 from nybble.generation.cache import ModelCache, PredictionCache
@@ -58,6 +59,7 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
     )
     floor = FLOOR if part.floor else None
     comparison = of_run(comparison, TUNED, baseline, floor, thresholds_of(part))
+    comparison["protection"] = list(protection()) if part.task == "code" else []
     comparison["test_reads"] = count_test_read(folder)
     files = {"baseline": baseline, "tuned": TUNED, **({"zero_shot": ZERO_SHOT} if shots else {})}
     by_name = {one.name: one for one in contenders}

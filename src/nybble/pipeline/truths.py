@@ -1,6 +1,7 @@
 """What test rows are to be answered with: the true number, label, text or tests of each."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from pydantic import JsonValue
 
@@ -8,6 +9,7 @@ from nybble.data.examples import Example
 from nybble.data.split import Splits
 from nybble.evaluation.extraction import extract_number
 from nybble.evaluation.making import labels_of, make_task
+from nybble.evaluation.problems import problem_of
 from nybble.evaluation.task import Item, Task
 from nybble.evaluation.tasks.label import plain
 from nybble.pipeline.questions import prompt_and_answer
@@ -58,6 +60,8 @@ def true_answer(example: Example, part: EvaluatePart, source: str) -> JsonValue:
     """What a row is to be answered with: the column `evaluate.truth`, or its own answer."""
     if part.task == "number":
         return true_number(example, part, source)
+    if part.task == "code":
+        return asdict(problem_of(example.columns, f"{source}: row {example.number}"))
     if part.truth is None:
         answer = prompt_and_answer(example)[1]
     else:

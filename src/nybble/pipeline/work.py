@@ -39,12 +39,13 @@ def plan_here(stage: Stage) -> Plan:
 
 
 def plan_as_begun(stage: Stage, folder: RunFolder) -> Plan:
-    """The plan to go on with: on a CPU the micro-batches that the run was begun with.
+    """The plan to go on with: where bits count, the micro-batches that the run was begun with.
 
     Other ones, of other free memory, would change the last bits of what is learnt.
     """
     here, begun = plan_here(stage), folder.read("plan.json")
-    if (here.device, here.device_name) != ("cpu", begun["device_name"]):
+    bits_count = here.device == "cpu" or stage.recipe.train.deterministic
+    if not bits_count or here.device_name != begun["device_name"]:
         return here
     kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute_layers", "lean_layers")}
     return replace(here, **kept)

@@ -6,9 +6,9 @@ once is the planner's business and never changes what is learnt.
 """
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.part import Part
@@ -155,3 +155,14 @@ class Recipe(Part):
     train: TrainPart = TrainPart()
     evaluate: EvaluatePart = EvaluatePart()
     publish: PublishPart = PublishPart()
+
+    @model_validator(mode="after")
+    def _best_of_some_evaluations(self) -> Self:
+        if self.train.seeks_best and self.data.validation == 0:
+            raise ValueError(
+                "train.load_best_model_at_end and train.early_stopping_patience judge by "
+                "validation rows, and data.validation is 0"
+            )
+        if self.train.early_stopping_patience is not None and self.train.eval_steps == 0:
+            raise ValueError("train.early_stopping_patience needs train.eval_steps over 0")
+        return self
