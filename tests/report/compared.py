@@ -1,16 +1,20 @@
 """Comparisons as `nybble compare` and a run write them, made of made-up answers."""
 
 import json
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nybble.evaluation.metrics.numbers import Thresholds, colour
+
 TUNED, BASELINE, RIDGE, FLOOR = "tuned model", "few-shot base", "ridge", "noise floor"
 KINDS = {TUNED: "tuned", BASELINE: "base", RIDGE: "reference", FLOOR: "reference"}
 METRICS = {"number": "mae", "label": "accuracy", "code": "pass@1", "text": "chrf", "loss": "loss"}
 LABELS = ("spam", "ham", "unsure")
+BOUNDS = Thresholds(green_within=40, green_share=0.2, orange_within=80, orange_share=0.4)
 Files = tuple[dict[str, Any], dict[str, Any]]
 
 
@@ -30,7 +34,6 @@ def made_up(
     rng = np.random.default_rng(0)
     truth, said = _TASKS[task](rng, rows, len(names))
     scores = {name: one["scores"] for name, one in zip(names, said, strict=True)}
-    written = [name for name in names if KINDS.get(name) != "reference"]
     columns = {"category": [("toys", "garden", "books")[i % 3] for i in range(rows)]}
     predictions = {
         "row": [10 * i for i in range(rows)],
@@ -40,7 +43,6 @@ def made_up(
         "answers": {
             name: [answer or given for given in one["answers"]]
             for name, one in zip(names, said, strict=True)
-            if name in written
         },
         "stand_in": {"number": 50.0, "label": "ham"}.get(task),
         "weights": [1.0] * rows,
@@ -52,13 +54,13 @@ def made_up(
     if len(names) > 1:
         predictions["values"][names[1]][0] = None
     comparison = _comparison(task, scores, columns["category"])
+    if not own:
+        comparison |= {"rows_of": "price-demo", "notes": ["Two runs split their rows apart."]}
     if own:
         comparison |= {"tuned_name": names[0], "baseline_name": names[1], "test_reads": 2}
         comparison["floor_name"] = FLOOR if FLOOR in names else None
     if task == "number":
-        comparison["thresholds"] = {
-            "green_within": 40, "green_share": 0.2, "orange_within": 80, "orange_share": 0.4,
-        }  # fmt: skip
+        comparison["thresholds"] = asdict(BOUNDS)
     return comparison, predictions
 
 
@@ -134,8 +136,14 @@ def _numbers(rng: np.random.Generator, rows: int, models: int) -> tuple[list, li
     for i in range(models):
         values = truth + rng.normal(0, 5 + 30 * i, rows)
         said.append({"values": values.tolist(), "answers": [f"{value:.1f}" for value in values],
+                     "details": _colours(truth, values),
                      "scores": np.abs(values - truth)})  # fmt: skip
     return truth.tolist(), said
+
+
+def _colours(truth: np.ndarray, values: np.ndarray) -> list[dict[str, str]]:
+    pairs = zip(truth.tolist(), values.tolist(), strict=True)
+    return [{"colour": colour(true, value, BOUNDS)} for true, value in pairs]
 
 
 def _labels(rng: np.random.Generator, rows: int, models: int) -> tuple[list, list[dict]]:

@@ -46,7 +46,7 @@ def test_a_judged_run_has_every_section(judged):
     assert shown["verdict"]["text"].startswith("On 60 held-out rows the tuned model did well")
     assert (shown["n"], shown["reads"]) == (60, 2)
     missing = [key for key, value in shown.items() if value is None]
-    assert missing == ["seeds", "confusion"]
+    assert missing == ["seeds", "rows_of", "confusion"]
 
 
 def test_a_run_that_only_trained_has_the_rest(trained):
@@ -152,6 +152,8 @@ def test_several_models_have_the_same_page(tmp_path, make_compared, task):
     shown = data_of(path)
     assert shown["name"] == "4 models compared"
     assert shown["facts"][0] == ["task", task]
+    assert shown["facts"][2] == ["rows", "60 of price-demo"]
+    assert shown["notes"] == ["Two runs split their rows apart."]
     assert len(rows_of(path)["row"]) == 60
     assert "training" not in shown
 
@@ -197,9 +199,13 @@ def test_no_model_library_is_imported():
     assert out.stdout.strip() == "set()"
 
 
-def test_the_verb_prints_the_path(judged):
+def test_the_verb_prints_the_path_of_a_run_or_a_comparison(judged, tmp_path, make_compared):
     app = Typer()
     app.command()(report)
-    result = CliRunner().invoke(app, [str(judged.path)])
-    assert result.exit_code == 0, result.output
-    assert result.output.replace("\n", "") == str(judged.path / "report.html")
+    compared = make_compared(tmp_path / "compared").parent
+    for folder in (judged.path, compared):
+        (folder / "report.html").unlink(missing_ok=True)
+        result = CliRunner().invoke(app, [str(folder)])
+        assert result.exit_code == 0, result.output
+        assert result.output.replace("\n", "") == str(folder / "report.html")
+        assert (folder / "report.html").is_file()

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nybble.evaluation.metrics.numbers import Thresholds, colour
 from nybble.report.rows import MOST_PACKED, MOST_ROWS, columns, packed, truth_text
 
 from .compared import BASELINE, FLOOR, RIDGE, TUNED, made_up
@@ -33,16 +32,18 @@ def test_every_model_has_its_column_in_the_comparisons_order():
 
 
 def test_points_are_coloured_as_they_were_judged():
-    rows, comparison, predictions = rows_of()
-    bounds = Thresholds(**comparison["thresholds"])
+    rows, _, predictions = rows_of()
     for name, letters in zip(rows["models"], rows["colours"], strict=True):
-        pairs = zip(predictions["truth"], predictions["values"][name], strict=True)
-        assert letters == "".join(
-            "-" if value is None else colour(true, value, bounds)[0] for true, value in pairs
-        )
+        judged = [detail["colour"][0] for detail in predictions["details"][name]]
+        if name == BASELINE:
+            judged[0] = "-"
+        assert letters == "".join(judged)
+    assert set("".join(rows["colours"])) == set("gor-")
+    assert rows["details"] == [None] * 4
 
 
-def test_without_bounds_nothing_is_coloured():
+def test_what_is_no_number_is_not_coloured():
+    assert set(rows_of(task="code")[0]["colours"]) == {None}
     assert set(rows_of(task="text")[0]["colours"]) == {None}
 
 

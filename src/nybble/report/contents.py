@@ -68,8 +68,11 @@ def comparison_contents(folder: Path) -> Contents:
             f"{folder} has no comparison.json.", "Name a folder that `nybble compare` made."
         )
     names = [model["name"] for model in found.sections["models"]]
-    facts = [["task", found.sections["task"]], ["models", ", ".join(names)],
-             ["rows", f"{found.sections['n']:,}"]]  # fmt: skip
+    facts = [
+        ["task", found.sections["task"]],
+        ["models", ", ".join(names)],
+        ["rows", f"{found.sections['n']:,} of {found.sections['rows_of']}"],
+    ]
     sections = {"name": cut(" and ".join(names), 120) if len(names) < 3 else
                 f"{len(names)} models compared", "summary": "", "facts": facts}  # fmt: skip
     return Contents({**sections, **found.sections}, found.rows)

@@ -32,6 +32,8 @@ def judged(comparison: Mapping[str, Any], predictions: Mapping[str, Any] | None)
             "own": comparison.get("tuned_name") is not None,
         },
         "n": comparison["n"],
+        "rows_of": comparison.get("rows_of"),
+        "notes": comparison.get("notes", []),
         "reads": comparison.get("test_reads"),
         "task": comparison["task"],
         "measure": measure(comparison["metric"]).as_json(),

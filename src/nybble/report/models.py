@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 KINDS = {
-    "tuned": "tuned here", "base": "base model", "adapter": "adapter", "remote": "remote model",
-    "reference": "reference", "people": "people",
-}  # fmt: skip
+    "tuned": "a run's adapter",
+    "base": "base model",
+    "adapter": "adapter",
+    "remote": "remote model",
+    "reference": "reference",
+    "people": "people",
+}
 ROLES = {"tuned_name": "tuned", "baseline_name": "baseline", "floor_name": "floor"}
 # The first two are the ones that a run keeps for its tuned model and its baseline.
 PALETTE = ("tuned", "baseline", "series-0", "series-2", "series-3", "series-1")

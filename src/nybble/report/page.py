@@ -51,6 +51,12 @@ def write_comparison_report(folder: Path) -> Path:
     return path
 
 
+def write_report_in(folder: Path) -> Path:
+    """Write the page of a run or of a comparison, whichever `folder` is; gives its path."""
+    is_run = RunFolder(folder).recipe.is_file() or not (folder / "comparison.json").is_file()
+    return write_report(RunFolder(folder)) if is_run else write_comparison_report(folder)
+
+
 def page(contents: Contents) -> str:
     """The page that shows `contents`."""
     style = "\n".join(map(_part, STYLES))

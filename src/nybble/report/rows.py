@@ -9,16 +9,13 @@ import gzip
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nybble.evaluation.metrics.numbers import Thresholds, colour
 from nybble.report.text import short
 
-Floats = npt.NDArray[np.float64]
 MOST_ROWS = 20_000
 MOST_PACKED = 6_000_000
 LIMITS = (8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60, 30)
@@ -30,8 +27,8 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
     """What the page knows of each row, of at most `MOST_ROWS` evenly spaced ones.
 
     `row`, `text`, `truth` are [rows]; `answers`, `values`, `scores`, `details` are [models][rows],
-    or None for a model without. `colours` are [models] texts of a letter a row, where the
-    comparison has bounds for them. `columns` are the rows' own.
+    or None for a model without. `colours` are [models] texts of a letter a row, where guesses were
+    judged by colour. `columns` are the rows' own.
     """
     n = len(predictions["row"])
     places = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int)).tolist()
@@ -44,9 +41,14 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
         return [thin(predictions.get(key, {}).get(name)) for name in names]
 
     truth = [predictions["truth"][i] for i in places]
-    values = by_model("values")
-    # Of a loss there is no answer, only the row's own score; a colour is drawn as one.
+    values, details = by_model("values"), by_model("details")
+    # Of a loss there is no answer, only the row's own score; a reference writes nothing that its
+    # value does not say; a colour is drawn as one.
     task, nothing = comparison["task"], [None] * len(names)
+    written = [
+        None if model["kind"] == "reference" else said
+        for model, said in zip(comparison["models"], by_model("answers"), strict=True)
+    ]
     own = list(predictions.get("columns", {}).items())[:MOST_COLUMNS]
     return {
         "n": n,
@@ -55,11 +57,11 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
         "truth": [truth_text(value) for value in truth],
         "models": names,
         "values": nothing if task == "loss" else values,
-        "answers": nothing if task == "loss" else by_model("answers"),
+        "answers": nothing if task == "loss" else written,
         "scores": by_model("scores"),
-        "details": nothing if task == "number" else by_model("details"),
+        "details": nothing if task == "number" else details,
         "stand_in": _shown(predictions.get("stand_in")),
-        "colours": _colours(truth, values, comparison.get("thresholds")),
+        "colours": list(map(_colours, details, values)),
         "columns": {key: [_cell(column[i]) for i in places] for key, column in own},
     }
 
@@ -83,20 +85,12 @@ def _cell(value: Any) -> Any:
     return str("" if value is None else value)[:COLUMN_TEXT] if text else _shown(value)
 
 
-def _colours(
-    truth: Sequence[Any], values: Sequence[Sequence[Any] | None], bounds: Mapping[str, float] | None
-) -> list[str | None]:
-    """A letter for each value, g, o or r, as they were judged; a dash where nothing was read."""
-    paint = _painter(Thresholds(**bounds)) if bounds else None
-    return [None if paint is None or said is None else
-            "".join(map(paint, truth, said)) for said in values]  # fmt: skip
-
-
-def _painter(thresholds: Thresholds) -> Callable[[Any, Any], str]:
-    def paint(truth: Any, value: Any) -> str:
-        return "-" if value is None else colour(float(truth), float(value), thresholds)[0]
-
-    return paint
+def _colours(details: Sequence[Any] | None, values: Sequence[Any] | None) -> str | None:
+    """A letter for each row as its guess was judged, g, o or r; a dash where nothing was read."""
+    if not details or values is None or "colour" not in details[0]:
+        return None
+    pairs = zip(details, values, strict=True)
+    return "".join("-" if value is None else detail["colour"][0] for detail, value in pairs)
 
 
 def packed(rows: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
 // One row: what was asked, what is true, and what every model said.
 
 const CLIP = 700;
+// An answer this short stands beside its model's name.
+const BRIEF = 40;
 // How a score over one row reads, by metric; others are named.
 const SCORE_WORDS = {
   mae: (score) => `off by ${plain(score)}`,
@@ -30,24 +32,28 @@ function answer(data, rows, i, place, words) {
   const value = rows.values[i]?.[place] ?? null;
   const score = rows.scores[i]?.[place] ?? null;
   if (text === null && value === null && score === null) return null;
-  const parts = [node("p", { class: `name ${model.colour}` }, swatch(), node("bdi", {}, model.name),
-    score === null ? null : scoreMark(data, rows, score))];
+  const body = [];
   if (text !== null) {
-    parts.push(text.trim() ? longText(text, wholeLength(rows, `answers ${i}`, place), words, "answer")
+    body.push(text.trim() ? longText(text, wholeLength(rows, `answers ${i}`, place), words, "answer")
       : node("p", { class: "muted" }, "(said nothing)"));
+  } else if (value !== null) {
+    body.push(longText(shownValue(value), null, words, "answer"));
   }
-  if (text === null && value !== null) parts.push(longText(shownValue(value), null, words, "answer"));
-  const read = readNote(rows, i, place, text, value);
-  if (read) parts.push(node("small", {}, read));
-  parts.push(...detailNodes(rows.details[i]?.[place], words));
-  return node("li", {}, ...parts);
+  const read = readNote(rows, i, text, value);
+  if (read) body.push(node("small", {}, read));
+  body.push(...detailNodes(rows.details[i]?.[place], words));
+  const brief = body.length < 2 && (text ?? "").length <= BRIEF && !(text ?? "").includes("\n");
+  return node("li", { class: brief ? "brief" : null },
+    node("p", { class: `name ${model.colour}` }, swatch(), node("bdi", {}, model.name)),
+    node("div", { class: "body" }, ...body),
+    score === null ? null : scoreMark(data, rows, score));
 }
 
 function shownValue(value) {
   return typeof value === "number" ? plain(value) : String(value);
 }
 
-function readNote(rows, i, place, text, value) {
+function readNote(rows, i, text, value) {
   if (text === null || !rows.values[i]) return null;
   if (value === null) {
     return known(rows.stand_in) ? `Nothing could be read from this; it counts as ${shownValue(rows.stand_in)}.`

@@ -2,7 +2,7 @@
 
 const BADGES = { better: "▲ Better", worse: "▼ Worse", undecided: "● No difference shown" };
 
-function verdictSection({ verdict, n, reads, trained }) {
+function verdictSection({ verdict, n, reads, notes, trained }) {
   if (!verdict) {
     return [node("p", { class: "lead" }, "This run was trained and not evaluated, so nothing is "
       + "known yet of whether the model got better. ", node("code", {}, "nybble evaluate"),
@@ -16,6 +16,7 @@ function verdictSection({ verdict, n, reads, trained }) {
     node("p", { class: text.length > 400 ? "lead long" : "lead" }, text),
     node("p", { class: "muted" }, `n = ${fixed(n, 0)} test rows. `
       + (reads ? `${who} ${times}: the more often, the less they prove.` : "")),
+    notes.length ? node("ul", { class: "muted" }, ...notes.map((note) => node("li", {}, note))) : null,
   ];
 }
 
@@ -57,6 +58,7 @@ function scatterNote({ n, rows, thresholds }, model, outside) {
     parts.push(`Green discs: off by less than ${plain(a)} or ${percent(b)}% of the truth; `
       + `orange squares: less than ${plain(c)} or ${percent(d)}%; red triangles: more.`);
   }
+  if (!thresholds && model.colours) parts.push("Green discs, orange squares, red triangles, by the recipe's bounds.");
   if (model.unread) parts.push(`${count(model.unread, "answer")} held no number and ${model.unread === 1 ? "is" : "are"} not drawn.`);
   if (outside) parts.push(`${count(outside, "prediction")} beyond the axes, hollow at the edge.`);
   return parts.join(" ");
