@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import nybble
 from nybble.pipeline.compare import Wanted, compare_models
 from nybble.runs.errors import InputError
 
@@ -60,12 +61,14 @@ def test_models_are_compared_on_the_first_runs_rows(runs, comparison, tmp_path) 
 
 
 def test_rows_slices_and_examples_are_options(runs, tmp_path) -> None:
-    wanted = Wanted(
+    folder = nybble.compare(
         [str(runs[0]), "bundled:mini"], rows=30, slices=["kind"], few_shot=0,
         output=tmp_path / "out",
     )  # fmt: skip
-    found, folder = compare_models(wanted)
-    assert found["n"] == 30
+    assert {path.name for path in folder.iterdir()} == {
+        "comparison.json", "predictions.json", "report.html",
+    }  # fmt: skip
+    assert json.loads((folder / "comparison.json").read_text())["n"] == 30
     predictions = json.loads((folder / "predictions.json").read_text())
     assert predictions["columns"].keys() == {"kind"}
     zero_shot = [

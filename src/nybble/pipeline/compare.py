@@ -76,8 +76,10 @@ def compare_models(wanted: Wanted) -> tuple[dict[str, Any], Path]:
     _check_each(named, recipe)
     rows = _rows(make_stage(recipe), people, notes)
     runs = [one for one in locals_ if one.run] if wanted.data is None else []
-    for one in runs[:1]:
-        check_fingerprint(one, rows.stage.prepared.fingerprint)
+    for one in runs:
+        # Of another tokenizer or form, the same rows have another fingerprint.
+        if _asks_alike(one.recipe, recipe):
+            check_fingerprint(one, rows.stage.prepared.fingerprint)
     for line in notes:
         print(line)
     contenders = _contenders(named, rows, people, _cache(runs, folder))
