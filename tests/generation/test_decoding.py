@@ -199,7 +199,8 @@ def test_a_tokenizer_without_any_stop_token_goes_on_to_the_end(tiny, numbers, mo
     monkeypatch.setattr(type(numbers), "eos_token_id", None)
     for family in ("llama", "gpt2"):
         model = tiny(family)
-        found = answered(model, numbers, [[5, 6], [7]], Sampling(max_new_tokens=5))
+        sampling = Sampling(min_new_tokens=2, max_new_tokens=5)
+        found = answered(model, numbers, [[5, 6], [7]], sampling)
         expected = [alone(model, prompt, 5, []) for prompt in ([5, 6], [7])]
         assert found == [[numbers.decode(ids)] for ids in expected]
 
