@@ -177,7 +177,7 @@ def test_how_rows_are_laid_out(plan) -> None:
     assert layout_of(plan, packed=False) == Layout(plan.micro_batch_tokens, padded=True)
     assert layout_of(plan, packed=True) == Layout(plan.micro_batch_tokens)
     on_gpu = layout_of(replace(plan, device="cuda", micro_batch_tokens=600), packed=True)
-    assert on_gpu == Layout(640, sizes=(128, 256, 384, 640))
+    assert on_gpu == Layout(768, sizes=(256, 512, 768))
 
 
 STEPS = 100

@@ -11,7 +11,7 @@ from dataclasses import replace
 from nybble.data.packing import Layout, group_rows
 
 # Every size is a multiple of this many tokens.
-GRAIN = 128
+GRAIN = 256
 # A pack more is worth saving so many tokens: what a replay takes beyond its tokens.
 PACK_COST = 64
 SHARES = ((1.0, 0.75, 0.5, 0.25), (1.0, 0.5, 0.25, 0.125), (1.0, 0.9, 0.8, 0.7))

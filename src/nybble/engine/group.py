@@ -24,15 +24,10 @@ from nybble.engine.quantized import Quantized, shape_of
 
 
 class Scratch:
-    """A buffer that several groups in turn dequantise into.
-
-    `held`: whose weights are in it. They may be used again, as long as the adapters beside them do
-    not change.
-    """
+    """One buffer that every group in turn dequantises into."""
 
     def __init__(self) -> None:
         self.buffer: Tensor | None = None
-        self.held: tuple[object, slice] | None = None
 
     def get(self, rows: int, columns: int, like: Tensor) -> Tensor:
         """A buffer [rows, columns] of `like`'s type and device; what was in it is gone."""
@@ -180,9 +175,7 @@ class Group:
         if self.kept is not None:
             return rows, self.kept[rows]
         weight = self.scratch.get(rows.stop - rows.start, self.inputs + self.rank, self.a)
-        if self.scratch.held != (self, rows):
-            self._write_weights(weight, rows)
-            self.scratch.held = (self, rows)
+        self._write_weights(weight, rows)
         return rows, weight
 
     def _write_weights(self, out: Tensor, rows: slice) -> None:

@@ -30,18 +30,17 @@ def read_layers(
     for module in adapted:
         _check_plain(module)
     numbers = {module: number for number, module in enumerate(adapted)}
-    scratches = _scratches(shape, dtype, settings.buffer_bytes)
+    scratch = Scratch()
 
-    def group(owner: Any, kind: str, names: tuple[str, ...]) -> Group:
+    def group(owner: Any, names: tuple[str, ...]) -> Group:
         linears = [_checked(read_linear(getattr(owner, name), numbers)) for name in names]
-        keep, buffer_bytes = settings.keep_weights, settings.buffer_bytes
-        return Group(linears, ops, scratches[kind], dtype, keep, buffer_bytes)
+        return Group(linears, ops, scratch, dtype, settings.keep_weights, settings.buffer_bytes)
 
     layers = []
     for number, block in enumerate(stock):
         attention, mlp = block.self_attn, block.mlp
-        parts = {kind: group(attention, kind, names) for kind, names in PROJECTIONS.items()}
-        parts |= {kind: group(mlp, kind, names) for kind, names in MLP.items()}
+        parts = {kind: group(attention, names) for kind, names in PROJECTIONS.items()}
+        parts |= {kind: group(mlp, names) for kind, names in MLP.items()}
         layers.append(
             Layer(
                 **parts,
@@ -57,19 +56,6 @@ def read_layers(
             )
         )
     return layers
-
-
-def _scratches(shape: Shape, dtype: torch.dtype, buffer_bytes: int) -> dict[str, Scratch]:
-    """Where each kind of group dequantises: one for all where they exceed `buffer_bytes` together.
-
-    With one of its own, what a recomputed layer has dequantised serves its backward too.
-    """
-    kinds = [*PROJECTIONS, *MLP]
-    attention = 2 * shape.query_width + 2 * shape.kv_width
-    weights = shape.hidden * (attention + 3 * shape.mlp)
-    if weights * dtype.itemsize > buffer_bytes:
-        return dict.fromkeys(kinds, Scratch())
-    return {kind: Scratch() for kind in kinds}
 
 
 def _checked(linear: Linear) -> Linear:

@@ -69,8 +69,6 @@ class Transformer:
 
         A target below 0 is not scored.
         """
-        for group in self.groups:
-            group.scratch.held = None
         h = self._embedded(inputs)
         delta: Tensor | None = None
         kept: list[Activations] = []

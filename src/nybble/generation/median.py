@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nybble.generation.batches import Ids, in_batches
+from nybble.generation.cache import ModelCache
 from nybble.generation.greedy import OnAnswer, generate_answers
 from nybble.generation.prefill import next_logits
 from nybble.generation.sampling import Sampling
@@ -67,8 +68,12 @@ def sampled_medians(
     read: Callable[[str], float | None],
     on_answer: OnAnswer,
     seed: int,
+    cache: ModelCache | None = None,
 ) -> None:
-    """For each prompt the median of 31 sampled answers; empty where fewer than half can be read."""
+    """For each prompt the median of 31 sampled answers; empty where fewer than half can be read.
+
+    The sampled answers are kept in `cache`.
+    """
     drawn: dict[int, list[str]] = {}
 
     def collect(place: int, text: str) -> None:
@@ -81,4 +86,6 @@ def sampled_medians(
             del drawn[place]
 
     sampling = Sampling(temperature=1.0, max_new_tokens=max_new_tokens, seed=seed)
-    generate_answers(model, tokenizer, prompts, sampling, batch_tokens, collect, SAMPLES)
+    generate_answers(
+        model, tokenizer, prompts, sampling, batch_tokens, collect, SAMPLES, cache=cache
+    )
