@@ -13,9 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from nybble.data.batches import Pack, StepBatch, split_pack
+from nybble.data.batches import Pack, StepBatch
 from nybble.data.packing import Layout
 from nybble.data.sizes import halved_sizes
+from nybble.data.smaller_packs import split_pack
 from nybble.engine.fast import FastPath
 from nybble.engine.gradients import ExactGradients, Gradients
 from nybble.engine.settings import Settings, Unsupported
