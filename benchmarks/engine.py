@@ -33,7 +33,8 @@ TIMED = {"price": 20, "dense": 20, "chat": 30, "single": 10}
 # `fast`: no more memory than the fastest tuned peer takes; `tight`: than the peer as it comes.
 SETTINGS = {
     "price": {
-        "tight": ["train.recompute=24", "train.offload=true", "train.pack_tokens=3328"],
+        "tight": ["train.recompute=24", "train.keep_attention=16", "train.offload=true",
+                  "train.pack_tokens=3328"],
         "fast": ["train.memory_gb=11.9", "train.pack_tokens=3328"],
     },
     "dense": {

@@ -38,6 +38,11 @@ def test_the_recipe_chooses_the_headline(task: str, metric: str) -> None:
     assert made(task, [1.0], metric=metric).metric == metric
 
 
+def test_the_recipe_says_how_long_a_program_may_run_and_of_how_many_one_must_pass() -> None:
+    task = made("code", [], timeout=2.5, metric="pass@3", samples=4, temperature=0.5)
+    assert (task.timeout, task.k) == (2.5, 3)
+
+
 def test_the_recipe_chooses_how_numbers_are_read() -> None:
     assert made("number", [1.0], extract="last").extract == "last"
     assert made("number", [1.0], green_within=1).thresholds.green_within == 1

@@ -76,3 +76,18 @@ def test_rows_without_usable_tests_are_refused(row, message):
     with pytest.raises(InputError) as refused:
         problem_of(row, "row 7")
     assert refused.value.message.startswith(message)
+
+
+def test_helpers_of_the_question_are_the_questions_own():
+    """The test of HumanEval/32 looks at the answer with a function of the prompt."""
+    prompt = (
+        "import math\n\n\ndef poly(xs, x):\n    return sum(c * x**i for i, c in enumerate(xs))"
+        '\n\n\ndef zero(xs):\n    """Where poly is 0."""\n'
+    )
+    test = "def check(candidate):\n    assert math.fabs(poly([-2, 1], candidate([-2, 1]))) < 1e-4\n"
+    problem = problem_of({"prompt": prompt, "test": test, "entry_point": "zero"}, "row 1")
+    assert run(f"{prompt}    return -xs[0] / xs[1]", problem.tests, problem.setup).passed
+    wrong = (
+        f"{prompt}    return 1\n\n\ndef poly(xs, x):\n    return 0\n\n\nclass math:\n    fabs = abs"
+    )
+    assert not run(wrong, problem.tests, problem.setup).passed

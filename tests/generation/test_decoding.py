@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GenerationConfig
 
-from nybble.generation import decoding, greedy
+from nybble.generation import decoding, greedy, prefill
 from nybble.generation.choice import uniforms
-from nybble.generation.decoding import decode, knows
+from nybble.generation.decoding import decode
 from nybble.generation.ending import Ending
 from nybble.generation.sampling import Sampling
 
@@ -96,61 +96,99 @@ def test_several_draws_of_each_prompt_are_those_one_at_a_time(
     assert any(len(ids) < 7 for ids in many)
 
 
-def test_rows_that_are_done_leave_once_they_are_half(tiny, numbers, monkeypatch) -> None:
+@pytest.fixture
+def shapes(monkeypatch) -> list[tuple[int, int]]:
+    """Rows and tokens of each forward."""
+    seen: list[tuple[int, int]] = []
+    forward = prefill.forward
+
+    def watched(model, ids, *more):
+        seen.append(tuple(ids.shape))
+        return forward(model, ids, *more)
+
+    for module in (prefill, decoding):
+        monkeypatch.setattr(module, "forward", watched)
+    return seen
+
+
+def test_rows_that_are_done_leave_once_they_are_half(tiny, numbers, shapes) -> None:
     model, prompts = tiny("llama"), [[n, n + 1] for n in range(2, 10)]
     said = [alone(model, prompt, 6, []) for prompt in prompts]
     stops = frozenset(ids[1] for ids in said[:5])
-    sizes = []
-    forward = decoding._forward
-
-    def watched(model, ids, *more):
-        sizes.append(len(ids))
-        return forward(model, ids, *more)
-
-    monkeypatch.setattr(decoding, "_forward", watched)
     with torch.no_grad():
         decode(model, prompts, 1, Sampling(max_new_tokens=6), None, Ending(numbers, stops))
+    sizes = [rows for rows, _ in shapes]
     alive = [sum(not stops & set(ids[:n]) for ids in said) for n in range(6)]
     assert sizes[0] == 8 and sizes[2] <= 2 * alive[2] <= 6
-    assert all(
-        size < 2 * left or left == 0 for size, left in zip(sizes[1:], alive[1:], strict=False)
-    )
+    pairs = zip(sizes[1:], alive[1:], strict=False)
+    assert all(size < 2 * left or left == 0 for size, left in pairs)
 
 
-def test_a_prompt_is_computed_once_for_all_its_answers(tiny, numbers, monkeypatch) -> None:
-    shapes = []
-    forward = decoding._forward
-
-    def watched(model, ids, *more):
-        shapes.append(tuple(ids.shape))
-        return forward(model, ids, *more)
-
-    monkeypatch.setattr(decoding, "_forward", watched)
+def test_a_prompt_is_computed_once_for_all_its_answers(tiny, numbers, shapes) -> None:
     sampling = Sampling(temperature=1.0, max_new_tokens=2)
     found = answered(tiny("llama"), numbers, [[5] * 9, [6] * 4], sampling, each=5)
     assert [len(texts) for texts in found] == [5, 5]
     assert shapes == [(2, 9), (10, 1)]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_all_prompts_begin_with_is_computed_once(
+    tiny, numbers, shapes, monkeypatch, family
+) -> None:
+    """But not where a window would count the padding behind it."""
+    shots = [7, 8, 9, 10, 11, 12]
+    prompts = [[*shots, n, *range(20, 20 + n)] for n in range(2, 7)] + [[*shots, 2], shots]
+    settings = [Sampling(max_new_tokens=4),
+                Sampling(max_new_tokens=4, temperature=0.8, repetition_penalty=1.5)]  # fmt: skip
+    for sampling in settings:
+        monkeypatch.setattr(prefill, "WORTH_SHARING", 5 * 6 + 1)
+        whole = answered(tiny(family), numbers, prompts, sampling)
+        monkeypatch.setattr(prefill, "WORTH_SHARING", 5 * 6)
+        shapes.clear()
+        assert answered(tiny(family), numbers, prompts, sampling) == whole
+        assert shapes[:2] == ([(1, 5), (7, 8)] if family != "mistral" else [(7, 13), (7, 1)])
+
+
+@given(prompts=PROMPTS, shared=st.lists(st.integers(2, 59), max_size=20))
+def test_what_is_shared_is_the_longest_that_leaves_a_token_to_each(tiny, prompts, shared) -> None:
+    prompts = [shared + prompt for prompt in prompts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefill, "WORTH_SHARING", 0)
+        count = prefill._shared(tiny("llama"), prompts)
+    same = [len({prompt[i] for prompt in prompts}) == 1 for i in range(min(map(len, prompts)) - 1)]
+    assert count == (same.index(False) if False in same else len(same))
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "gpt2"])
+def test_next_logits_are_those_of_a_forward_alone(tiny, family) -> None:
+    model, prompts = tiny(family), [[5] * 9, [6, 7], [8], [5] * 8 + [9]]
+    with torch.no_grad():
+        found = prefill.next_logits(model, prompts, 0)
+        for row, prompt in zip(found, prompts, strict=True):
+            alone = model(input_ids=torch.tensor([prompt])).logits[0, -1]
+            torch.testing.assert_close(row, alone, atol=1e-4, rtol=1e-4)
+
+
 def test_a_batch_without_room_is_halved_and_says_the_same(tiny, numbers, monkeypatch) -> None:
     prompts = [[n, 5, n] for n in range(2, 13)]
     sampling = Sampling(temperature=0.9, max_new_tokens=4)
     expected = answered(tiny("qwen3"), numbers, prompts, sampling, each=2)
-    forward = decoding._forward
+    forward = prefill.forward
 
     def cramped(model, ids, *more):
         if len(ids) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(model, ids, *more)
 
-    monkeypatch.setattr(decoding, "_forward", cramped)
+    for module in (prefill, decoding):
+        monkeypatch.setattr(module, "forward", cramped)
     assert answered(tiny("qwen3"), numbers, prompts, sampling, each=2) == expected
 
 
 def test_other_families_are_generated_by_transformers(tiny, numbers) -> None:
     """Batched as before: its positions are learnt, and no loop of ours knows them."""
     model = tiny("gpt2")
-    assert not knows(model)
+    assert not prefill.knows(model)
     prompts = [[5, 6, 7], [9], [11, 12, 13, 14, 15]]
     found = answered(model, numbers, prompts, Sampling(max_new_tokens=5))
     expected = [alone(model, prompt, 5, [1]) for prompt in prompts]

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from nybble.generation import decoding, greedy
+from nybble.generation import greedy, prefill
 from nybble.generation.cache import ModelCache, PredictionCache
 from nybble.generation.identity import local_identity
 from nybble.generation.sampling import Sampling
@@ -35,14 +35,13 @@ def ask(model, tokenizer, sampling, cache, each=1, die_after=10**9) -> list[list
 def computed(monkeypatch) -> list[int]:
     """How many prompts each batch computes."""
     rows: list[int] = []
-    forward = decoding._forward
+    forward = prefill.forward
 
     def watched(model, ids, *more):
-        if ids.shape[1] > 1:
-            rows.append(len(ids))
+        rows.append(len(ids))
         return forward(model, ids, *more)
 
-    monkeypatch.setattr(decoding, "_forward", watched)
+    monkeypatch.setattr(prefill, "forward", watched)
     return rows
 
 

@@ -13,8 +13,8 @@ from nybble.runs.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 KINDS = ("lamp", "tent", "chair")
-CODE = ["data.limit=90", "data.validation=10", "data.test=6", "train.max_steps=1", "evaluate.size=4",
-        "evaluate.max_new_tokens=24", "evaluate.few_shot=1"]  # fmt: skip
+CODE = ["data.limit=90", "data.validation=10", "data.test=6", "train.max_steps=1",
+        "evaluate.size=4", "evaluate.max_new_tokens=24", "evaluate.few_shot=1"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

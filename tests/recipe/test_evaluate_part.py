@@ -37,6 +37,7 @@ def test_the_headline_is_the_tasks_default_or_what_is_asked(text: str, headline:
         ("{task: code, metric: pass@5}", "pass@5 needs samples of at least 5"),
         ("{task: code, samples: 5}", "samples over 1 need a temperature"),
         ("{task: loss, metric: 'a.py:f'}", "a metric of one's own is none of the task loss"),
+        ("{task: text, metric: 'a.py:accuracy'}", "may not be called accuracy"),
         ("{task: text, decode: median}", "decode is for the task number, not text"),
         ("{task: number, labels: [a, b]}", "labels is for the task label, not number"),
         ("{task: text, choice: likelihood}", "choice is for the task label, not text"),

@@ -4,7 +4,8 @@
 2. Of fenced blocks that are Python, or that name no language: the first that defines the function
    asked for, or else all of them, one after the other. A block that is never closed goes on to the
    end.
-3. Without blocks: from the first line that begins like code, as many lines as are Python together.
+3. Without blocks: from the first line that begins like code, as many lines as are Python together;
+   where none are, everything from a line that begins a function or class: a program with an error.
 4. Where the question was the beginning of a function (HumanEval), what defines that function is
    added to the question, so that its imports are there; anything else goes on with it.
 
@@ -27,6 +28,7 @@ _MOST_STARTS, _MOST_CUTS = 50, 100
 _FENCE = re.compile(r"^\s{0,12}(```+|~~~+)\s*([\w+#.-]*)[^`]*$")
 _PYTHON = frozenset(("", "python", "py", "python3", "py3", "python2"))
 _CODE = re.compile(r"(?:def|class|import|from|async def|if|for|while|try:|with)\b|@\w|\w+ *=[^=]|#")
+_DEFINITION = re.compile(r"(?:async )?def \w+ *\(|class \w+ *[(:]")
 _SUBSTANCE = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign,
 )  # fmt: skip
@@ -105,7 +107,8 @@ def _bare(text: str, function: str) -> str | None:
         if defines(code, function):
             return code
         best = best or code
-    return best
+    begun = [start for start, line in enumerate(lines) if _DEFINITION.match(line)]
+    return best or ("\n".join(lines[begun[0] :]) if begun else None)
 
 
 def longest_python(text: str) -> str:

@@ -18,8 +18,7 @@ def judge_programs(
     """The verdict on `programs[i]` as an answer to `problems[i]`, for each i.
 
     `at_once` of them run side by side, as many as there are cores where it is not given.
-    `on_judged` hears how many are done. When it is interrupted, those not yet begun are left out,
-    and those that run are waited for.
+    `on_judged` hears how many are done. When this is interrupted, all that run are ended.
     """
     with Starter() as starter, ThreadPoolExecutor(at_once or os.cpu_count()) as threads:
         futures = [
@@ -31,6 +30,7 @@ def judge_programs(
                 future.result()
                 on_judged(done)
         except BaseException:
+            starter.end()
             threads.shutdown(cancel_futures=True)
             raise
     return [future.result() for future in futures]

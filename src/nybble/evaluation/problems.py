@@ -46,7 +46,8 @@ def problem_of(columns: Mapping[str, Any], where: str) -> Problem:
     elif "test" in columns and "entry_point" in columns:
         function = str(columns["entry_point"])
         tests = (f"{columns['test']}\n\ncheck({function})\n",)
-        problem = Problem(tests, function, "", str(columns.get("prompt") or ""))
+        beginning = str(columns.get("prompt") or "")
+        problem = Problem(tests, function, _helpers(beginning, function), beginning)
     else:
         raise InputError(
             f"{where}: no tests: there are the columns {', '.join(columns) or '(none)'}.",
@@ -54,6 +55,19 @@ def problem_of(columns: Mapping[str, Any], where: str) -> Problem:
         )
     _parsed([problem.setup, *tests], where)
     return problem
+
+
+def _helpers(beginning: str, function: str) -> str:
+    """What stands in the beginning beside `function`: imports, and functions that tests use too.
+
+    The tests take these from here: an answer that defines them anew changes nothing in the tests.
+    """
+    try:
+        tree = ast.parse(beginning + "\n    pass\n")
+    except SyntaxError:
+        return ""
+    kept = [part for part in tree.body if getattr(part, "name", None) != function]
+    return ast.unparse(ast.Module(kept, []))
 
 
 def _listed(value: Any) -> list[Any]:

@@ -141,7 +141,7 @@ def _results(folder: RunFolder, recipe: Recipe) -> str:
     n = comparison["n"]
     lines = [
         f"{escaped(title)} on the same {n:,} held-out rows, 95% intervals, differences paired; "
-        f"answers decoded by {decoder(folder, recipe)}.",
+        f"{_asked(folder, recipe)}.",
         "",
         "| | value | tuned minus this | n |",
         "|---|---|---|---|",
@@ -156,6 +156,18 @@ def _results(folder: RunFolder, recipe: Recipe) -> str:
     read = f"\n\nThe test rows of this run have been read {times}." if reads else ""
     verdict = escaped(comparison["verdict"])
     return "## Results\n\n" + "\n".join(lines) + f"\n\n{verdict}{read}"
+
+
+def _asked(folder: RunFolder, recipe: Recipe) -> str:
+    """How the models were asked."""
+    part = recipe.evaluate
+    if part.task == "loss":
+        return "nothing was written: the rows' own answers were scored"
+    if part.choice == "likelihood":
+        return "an answer is the likeliest label"
+    if part.temperature > 0:
+        return f"answers sampled at temperature {part.temperature:g}"
+    return f"answers decoded by {decoder(folder, recipe)}"
 
 
 def _cell(interval: dict[str, float]) -> str:

@@ -19,8 +19,9 @@ import transformers
 from torch import Tensor, nn
 
 from nybble.evaluation import mean_interval
-from nybble.generation.batches import Ids, in_batches, left_padded
+from nybble.generation.batches import Ids, in_batches
 from nybble.generation.greedy import generate_answers, stop_ids
+from nybble.generation.prefill import next_logits
 from nybble.generation.sampling import Sampling
 
 MOST_TIMES_ROUNDING = 5.0
@@ -95,11 +96,8 @@ def next_token_logits(model: Any, tokenizer: Any, asking: Asking) -> Tensor:
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     def read(places: list[int]) -> None:
-        width = len(asking.prompts[places[0]])
-        ids, mask = left_padded([asking.prompts[i] for i in places], width, pad, model.device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        out = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1)
-        for place, row in zip(places, out.logits[:, -1].float().cpu(), strict=True):
+        logits = next_logits(model, [asking.prompts[i] for i in places], pad)
+        for place, row in zip(places, logits.cpu(), strict=True):
             rows[place] = row
 
     in_batches([len(prompt) for prompt in asking.prompts], asking.batch_tokens, 1, read)

@@ -1,8 +1,8 @@
 """A decode loop over a static key-value cache, for the families that the engine knows too.
 
-Each prompt is computed once, however many answers it gets, and of its logits only the last. Keys
-and values lie in tensors of their final length, so memory does not grow on the way. Rows that are
-done leave once they are half of the batch: what is computed is at most twice what is needed.
+Each prompt is computed once, however many answers it gets. Keys and values lie in tensors of their
+final length, so memory does not grow on the way. Rows that are done leave once they are half of the
+batch: what is computed is at most twice what is needed.
 """
 
 from collections.abc import Sequence
@@ -10,20 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers.cache_utils import Cache, StaticLayer
+from torch import Tensor
+from transformers.cache_utils import Cache
 
-from nybble.generation.batches import Ids, left_padded
+from nybble.generation.batches import Ids
 from nybble.generation.choice import Chooser
 from nybble.generation.ending import Ending, Stream
+from nybble.generation.prefill import forward, positions_of, prefill
 from nybble.generation.sampling import Sampling
-from nybble.model.device import compute_device
-from nybble.planner.shape import read_shape
-
-
-def knows(model: Any) -> bool:
-    """Whether `model` is of a family whose attention, positions and head are known here."""
-    return not isinstance(read_shape(model.config.to_dict()), str)
 
 
 @dataclass
@@ -92,7 +86,7 @@ def decode(
         if 2 * len(active) <= len(rows.numbers):
             rows = rows.take([i for i, number in enumerate(rows.numbers) if number in active])
         at = rows.positions[:, rows.ids.shape[1] - 1 :][:, :1]
-        logits = _forward(model, rows.ids[:, -1:], rows.mask, at, rows.cache)
+        logits = forward(model, rows.ids[:, -1:], rows.mask, at, rows.cache)
     if stream:
         stream.end()
     return written
@@ -106,33 +100,13 @@ def _begin(
     numbers: Tensor | None,
 ) -> tuple[Rows, Tensor]:
     """Each prompt's row as often as it is to be answered, and the logits [rows, vocabulary]."""
-    width = max(map(len, prompts))
-    length = width + sampling.max_new_tokens
-    ids, mask = left_padded(prompts, width, 0, compute_device(model))
-    mask = nn.functional.pad(mask, (0, sampling.max_new_tokens), value=1)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = Cache(layers=[StaticLayer(length) for _ in range(model.config.num_hidden_layers)])
-    logits = _forward(model, ids, mask, positions[:, :width], cache)
+    ids, mask, cache, logits = prefill(model, prompts, sampling.max_new_tokens)
     if answers_each > 1:
         each = torch.arange(len(prompts), device=ids.device).repeat_interleave(answers_each)
         cache.reorder_cache(each)
-        ids, mask, positions, logits = ids[each], mask[each], positions[each], logits[each]
-    chooser = Chooser(sampling, mask[:, :width], numbers)
-    return Rows(list(range(len(ids))), ids, mask, positions, chooser, cache), logits
-
-
-def _forward(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
-    """Logits [rows, vocabulary] in fp32 after the last of `ids`, which are added to `cache`."""
-    made = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    logits: Tensor = made.logits[:, -1].float()
-    return logits
+        ids, mask, logits = ids[each], mask[each], logits[each]
+    chooser = Chooser(sampling, mask[:, : ids.shape[1]], numbers)
+    return Rows(list(range(len(ids))), ids, mask, positions_of(mask), chooser, cache), logits
 
 
 def _done(ids: Ids, ending: Ending) -> bool:

@@ -10,8 +10,9 @@ from nybble.data.render import chat_stop_id
 from nybble.generation.batches import Ids, in_batches
 from nybble.generation.cache import ModelCache, sampling_settings
 from nybble.generation.choice import uniforms
-from nybble.generation.decoding import decode, knows
+from nybble.generation.decoding import decode
 from nybble.generation.ending import Ending, OnText, Stream
+from nybble.generation.prefill import knows
 from nybble.generation.sampling import Sampling
 from nybble.generation.stock import stock_generate
 from nybble.model.device import compute_device

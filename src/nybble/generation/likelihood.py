@@ -16,7 +16,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from nybble.generation.batches import Ids, in_batches
-from nybble.generation.decoding import knows
+from nybble.generation.prefill import knows
 from nybble.model.device import compute_device
 
 # Logits held at once, in fp32: of a vocabulary of 128,256, those of 500 positions.

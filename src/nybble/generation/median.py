@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nybble.generation.batches import Ids, in_batches, left_padded
+from nybble.generation.batches import Ids, in_batches
 from nybble.generation.cache import ModelCache
 from nybble.generation.greedy import OnAnswer, generate_answers
+from nybble.generation.prefill import next_logits
 from nybble.generation.sampling import Sampling
-from nybble.model.device import compute_device
 
 LARGEST = 999
 SAMPLES = 31
@@ -46,16 +46,10 @@ def exact_medians(
     drawn from such a distribution could not be read.
     """
     model.eval()
-    device = compute_device(model)
 
     def read(places: list[int]) -> None:
-        width = len(prompts[places[0]])
-        ids, mask = left_padded([prompts[i] for i in places], width, pad_id, device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        logits = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1
-        ).logits[:, -1]
-        shares = logits.float().softmax(-1)[:, number_ids.to(logits.device)].double()
+        logits = next_logits(model, [prompts[i] for i in places], pad_id)
+        shares = logits.softmax(-1)[:, number_ids.to(logits.device)].double()
         mass = shares.sum(1)
         reached = shares.cumsum(1) >= 0.5 * mass[:, None]
         medians = reached.int().argmax(1).tolist()

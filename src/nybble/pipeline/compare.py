@@ -31,6 +31,7 @@ from nybble.runs.folder import RUNS, check_not_below_file
 from nybble.runs.lock import check_not_locked
 
 ALL = "all"
+ANSWERS = "answers.jsonl"
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,13 @@ def compare_models(wanted: Wanted) -> tuple[dict[str, Any], Path]:
     locals_ = [one for one in named if isinstance(one, Local)]
     notes = check_same_split(locals_, recipe, wanted.data is not None)
     people = {one.name: read_people(one.path) for one in named if isinstance(one, People)}
-    _check_remote(named, recipe)
+    _check_each(named, recipe)
     rows = _rows(make_stage(recipe), people, notes)
     runs = [one for one in locals_ if one.run] if wanted.data is None else []
-    for one in runs[:1]:
-        check_fingerprint(one, rows.stage.prepared.fingerprint)
+    for one in runs:
+        # Of another tokenizer or form, the same rows have another fingerprint.
+        if _asks_alike(one.recipe, recipe):
+            check_fingerprint(one, rows.stage.prepared.fingerprint)
     for line in notes:
         print(line)
     contenders = _contenders(named, rows, people, _cache(runs, folder))
@@ -107,9 +110,6 @@ def _output(output: Path | None) -> Path:
     return folder
 
 
-ANSWERS = "answers.jsonl"
-
-
 def _cache(runs: Sequence[Local], folder: Path) -> PredictionCache:
     """Where answers are kept: with the first run, which may have asked already."""
     if runs and runs[0].run:
@@ -133,15 +133,16 @@ def _with_options(recipe: Recipe, wanted: Wanted) -> Recipe:
     return recipe.model_copy(update={"evaluate": part.model_copy(update=changes)})
 
 
-def _check_remote(named: Sequence[Named], recipe: Recipe) -> None:
+def _check_each(named: Sequence[Named], recipe: Recipe) -> None:
+    """Refuse runs that another process works in, and what cannot be asked for losses."""
     for one in named:
-        if isinstance(one, Remote) and recipe.evaluate.task == "loss":
+        if isinstance(one, Local) and one.run:
+            check_not_locked(one.run.path)
+        elif isinstance(one, Remote | People) and recipe.evaluate.task == "loss":
             raise InputError(
                 f"{one.name} tells no likelihoods, which the task loss compares.",
                 "Leave it out, or compare by another task.",
             )
-        if isinstance(one, Local) and one.run:
-            check_not_locked(one.run.path)
 
 
 def _rows(stage: Stage, people: Mapping[str, PeoplesAnswers], notes: list[str]) -> _Rows:
@@ -226,19 +227,18 @@ def _guesses(guessers: Sequence[Guesser], rows: _Rows) -> dict[str, list[Contend
     if not guessers:
         return {}
     known = references(rows.stage, rows.examples)
-    found = {}
-    for one in guessers:
-        if one.which != ALL and one.which not in known:
+
+    def contender(name: str, which: str) -> Contender:
+        if which not in known:
             raise InputError(
-                f"There is no reference {one.which!r} for the task {rows.task.name}.",
+                f"There is no reference {which!r} for the task {rows.task.name}.",
                 f"Known: {', '.join(known)}, and all." if known else "The task has none.",
             )
-        names = known if one.which == ALL else {one.name: known[one.which]}
-        found[one.name] = [
-            Contender(
-                name, "reference",
-                rows.task.plain().judge(rows.items, known[name if one.which == ALL else one.which]),
-            )
-            for name in names
-        ]  # fmt: skip
-    return found
+        return Contender(name, "reference", rows.task.plain().judge(rows.items, known[which]))
+
+    return {
+        one.name: [contender(name, name) for name in known]
+        if one.which == ALL
+        else [contender(one.name, one.which)]
+        for one in guessers
+    }

@@ -136,6 +136,8 @@ class EvaluatePart(Part):
         if self.own_metric:
             if self.task in ("code", "loss"):
                 raise ValueError(f"a metric of one's own is none of the task {self.task}")
+            if any(self.headline in names for names in METRICS.values()):
+                raise ValueError(f"a metric of one's own may not be called {self.headline}")
         elif self.task == "code":
             if not re.fullmatch(r"pass@[1-9]\d{0,3}", self.metric):
                 raise ValueError("metric must be pass@1, pass@10, ... for the task code")

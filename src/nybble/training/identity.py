@@ -7,10 +7,10 @@ from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 
 # How often is looked, saved and told, and how memory is used, changes nothing of what is learnt.
-FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute", "memory_gb",
-        "offload", "host_vocabulary", "pack_tokens", "report_to", "project",
-        "run_name", "logging_steps", "load_best_model_at_end", "early_stopping_patience",
-        "early_stopping_threshold")  # fmt: skip
+FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute",
+        "keep_attention", "memory_gb", "offload", "host_vocabulary", "pack_tokens", "report_to",
+        "project", "run_name", "logging_steps", "load_best_model_at_end",
+        "early_stopping_patience", "early_stopping_threshold")  # fmt: skip
 
 
 def identity_of(recipe: Recipe) -> dict[str, Any]:

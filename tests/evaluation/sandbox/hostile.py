@@ -74,6 +74,21 @@ CONTAINED = {
     "kill the group": "import os, signal; os.killpg(0, signal.SIGKILL)",
     "stop itself": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
     "stop itself by raise": "import signal; signal.raise_signal(signal.SIGSTOP)",
+    "signal by a file": """
+        import fcntl, os, signal
+        reading, writing = os.pipe()
+        fcntl.fcntl(reading, 10, signal.SIGKILL)
+        fcntl.fcntl(reading, fcntl.F_SETOWN, os.getppid())""",
+    "limit the parent": """
+        import os, resource
+        resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (0, 0))""",
+    "slow the others": "import os; os.sched_setaffinity(os.getppid(), {0})",
+    "give them a priority": "import os; os.setpriority(os.PRIO_PGRP, 0, 19)",
+    "memory by file": "import os; held = [os.memfd_create('x') for _ in range(50)]",
+    "outlive the tests": """
+        import ctypes, time
+        assert ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0
+        time.sleep(1000)""",
     "trace the parent": """
         import ctypes, os
         libc = ctypes.CDLL(None, use_errno=True)
@@ -108,7 +123,7 @@ CONTAINED = {
     "look up a name": "import socket; socket.getaddrinfo('huggingface.co', 443)",
     "fetch": "import urllib.request; urllib.request.urlopen('http://169.254.169.254/', timeout=1)",
     "unix socket": "import socket; socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')",
-    "become root": "import os; os.setuid(0)",
+    "become root": "import os; os.setgroups([0]); os.setuid(0)",
     "device": "import os; os.open('/dev/vda', os.O_RDONLY)",
     "make a device": "import os, stat; os.mknod('sda', stat.S_IFBLK | 0o600, os.makedev(8, 0))",
     "raise the limits": """

@@ -51,7 +51,7 @@ def kinds(value):
     return type(value), [kinds(part) for part in parts]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(values)
 def test_data_arrive_as_they_were(value):
     arrived = wire.decode(wire.encode(value, refuse), refuse)
@@ -59,7 +59,7 @@ def test_data_arrive_as_they_were(value):
     assert kinds(arrived) == kinds(value)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(values)
 def test_they_are_json_and_come_through_a_pipe(value):
     reading, writing = os.pipe()
@@ -145,3 +145,11 @@ def f(): return Curious()
     verdict = run(program, tests)
     assert not any(assertion.passed for assertion in verdict.assertions)
     assert "42" not in verdict.output
+
+
+def test_built_in_names_stay_built_in_beside_a_function_that_is_called_like_one():
+    tests = ["assert set([sum(1, 2)]) == set([4])"]
+    program = "def sum(a, b):\n    return a + b"
+    shadowing = "class set:\n    def __init__(self, items): pass\n    __eq__ = lambda *given: True"
+    assert not run(f"{program}\n\n\n{shadowing}", tests).passed
+    assert run(program, ["assert set([sum(1, 2)]) == set([3])"]).passed

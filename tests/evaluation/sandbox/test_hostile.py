@@ -14,6 +14,8 @@ _spec = importlib.util.spec_from_file_location("hostile", Path(__file__).with_na
 hostile = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(hostile)
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hf_" + "s3cret" * 5
 TESTS = [
     "assert double(2) == 4",

@@ -85,20 +85,24 @@ class _Watched:
 
     def _next(self) -> Any:
         """The next message of the tests' process, what is printed being read meanwhile."""
-        reading = [self._talk, self._output]
+        reading = select.poll()
+        reading.register(self._talk, select.POLLIN)
+        reading.register(self._output, select.POLLIN)
         while True:
             left = self._started + self._limits.wall_seconds - time.monotonic()
-            ready, _, _ = select.select(reading, [], [], max(0.0, left))
+            ready = [descriptor for descriptor, _ in reading.poll(max(0.0, left) * 1000)]
             if self._talk in ready:
                 return wire.receive(self._talk)
             if not ready:
                 raise _OverLimit(f"It took longer than {self._limits.wall_seconds:g} s.")
             if not self._read_output():
-                reading.remove(self._output)
+                reading.unregister(self._output)
 
     def _drain(self) -> None:
         """Read what was printed before the verdict came."""
-        while select.select([self._output], [], [], 0)[0] and self._read_output():
+        waiting = select.poll()
+        waiting.register(self._output, select.POLLIN)
+        while waiting.poll(0) and self._read_output():
             pass
 
     def _read_output(self) -> bool:

@@ -25,7 +25,10 @@ _GRACE_SECONDS = 5.0
 
 
 class Starter:
-    """Starts sandboxes, from any thread; ends with the `with` that it is used in."""
+    """Starts sandboxes, from any thread; ends with the `with` that it is used in.
+
+    On Linux it ends with the thread that made it, too, and everything with it.
+    """
 
     def __enter__(self) -> "Starter":
         if os.name != "posix":
@@ -55,6 +58,10 @@ class Starter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End it, and with it the sandboxes that are left."""
         self._control.close()
         try:
             self._process.wait(_GRACE_SECONDS)
@@ -100,7 +107,9 @@ class Starter:
 
 def _await_end(talk: socket.socket, launcher: int) -> None:
     """Wait for the launcher, which first ends and awaits the others; use force if it does not."""
-    while select.select([talk], [], [], _GRACE_SECONDS)[0]:
+    ended = select.poll()
+    ended.register(talk, select.POLLIN)
+    while ended.poll(_GRACE_SECONDS * 1000):
         try:
             if not talk.recv(2**16):
                 return

@@ -109,4 +109,5 @@ def _visible(program: Program, trees: list[ast.Module]) -> dict[str, Any]:
     defined = program.names(used)
     standard = {name: __import__(name) for name in modules & set(defined)}
     values = {name: value for name, value in defined.items() if value is not MODULE} | standard
-    return {name: value for name, value in values.items() if name not in vars(builtins)} or values
+    own = {name: value for name, value in values.items() if name not in vars(builtins)}
+    return own or (values if len(values) == 1 else {})

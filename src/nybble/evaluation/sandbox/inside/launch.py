@@ -147,8 +147,10 @@ def _how_it_ended(child: int, cpu_seconds: int) -> str | None:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             code = os.waitstatus_to_exitcode(status)
-            if -code in (signal.SIGXCPU, signal.SIGKILL):
+            if -code == signal.SIGXCPU:
                 return f"It used more than {cpu_seconds} s of processor time."
+            if -code == signal.SIGKILL:
+                return f"It was killed for more than {cpu_seconds} s, or for want of memory."
             if code < 0:
                 return f"The program was ended by {signal.Signals(-code).name}."
             return f"The program left with exit code {code} before it was done."

@@ -7,7 +7,6 @@ others. With root, it comes last: the mounts are made with root's rights, given 
 import contextlib
 import os
 import sys
-import sysconfig
 from pathlib import Path
 
 from . import kernel
@@ -15,6 +14,8 @@ from . import kernel
 NOBODY = 65534
 FOLDER = "/box"
 """The program's folder in a file system of its own: the one place that it can write to."""
+
+STANDARD_LIBRARY = str(Path(os.__file__).parent)
 
 _ROOT_BYTES, _FILES = 2**20, 1024
 _OTHERS = (
@@ -24,15 +25,18 @@ _OTHERS = (
     | kernel.CLONE_NEWIPC
     | kernel.CLONE_NEWUTS
 )
-_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")
+_SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/etc/ld.so.cache")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
 def needed_paths() -> list[str]:
-    """What Python needs to import its standard library: shown in the sandbox, read-only."""
-    library = [sys.base_prefix, sys.base_exec_prefix, sysconfig.get_path("stdlib")]
+    """What Python needs to import its standard library: shown in the sandbox, read-only.
+
+    Of Python's own prefix its `lib` alone, beside which a home may lie.
+    """
+    own = str(Path(sys.base_exec_prefix, sys.platlibdir))
     wanted: list[str] = []
-    for path in (*_SYSTEM, *library):
+    for path in (*_SYSTEM, str(Path(STANDARD_LIBRARY).parent), own):
         if Path(path).exists() and not any(Path(path).is_relative_to(held) for held in wanted):
             wanted.append(path)
     return wanted
@@ -105,7 +109,7 @@ def become_nobody(folder: str) -> bool:
 
     False where nobody could not read the standard library, or the kernel refuses.
     """
-    if os.geteuid() != 0 or not _open_to_all(sysconfig.get_path("stdlib")):
+    if os.geteuid() != 0 or not _open_to_all(STANDARD_LIBRARY):
         return False
     try:
         os.chown(folder, NOBODY, NOBODY)

@@ -12,6 +12,7 @@ import types
 from typing import Any
 
 from . import wire
+from .reference import BETWEEN_OBJECTS
 
 MESSAGE_LENGTH = 400
 
@@ -93,5 +94,5 @@ _OPERATIONS: dict[str, Any] = {
     "str": str,
     "repr": repr,
     "eq": operator.eq,
-    "lt": operator.lt,
+    **{name: getattr(operator, name) for name in BETWEEN_OBJECTS},
 }

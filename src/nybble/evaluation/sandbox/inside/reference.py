@@ -14,6 +14,10 @@ class RaisedError(Exception):
     """The program raised an error of a kind that is not built in."""
 
 
+BETWEEN_OBJECTS = ("lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "and_", "or_", "xor")
+"""Operators, as the module `operator` names them, that the program does for two of its objects."""
+
+
 class Ask(Protocol):
     """A request to the program's process: the operation, the object, what it is given."""
 
@@ -77,10 +81,18 @@ class Reference:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Reference) and bool(self._ask("eq", self, other)[0])
 
-    def __lt__(self, other: object) -> bool:
+
+def _between_objects(operation: str) -> Any:
+    def method(self: Reference, other: object) -> Any:
         if not isinstance(other, Reference):
             return NotImplemented
-        return bool(self._ask("lt", self, other)[0])
+        return self._ask(operation, self, other)[0]
+
+    return method
+
+
+for _operation in BETWEEN_OBJECTS:
+    setattr(Reference, f"__{_operation.strip('_')}__", _between_objects(_operation))
 
 
 def raise_as(name: str, message: str) -> None:

@@ -33,7 +33,14 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "kcmp": (312, 272),
-    # what outlives a process: System V memory and queues, message queues
+    "setpriority": (141, 140),
+    "sched_setaffinity": (203, 122),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "ioprio_set": (251, 30),
+    # what outlives a process, or is memory that no limit counts
+    "memfd_create": (319, 279),
     "shmget": (29, 194),
     "semget": (64, 190),
     "msgget": (68, 186),
@@ -61,14 +68,25 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
 _CLONE = (56, 220)
 _CLONE3 = 435
 _TGKILL = (234, 131)
-_PRCTL = (157, 167)
+_PRLIMIT = (302, 261)
+
+# Calls that are refused for some values of an argument: numbers, the argument, the values.
 _PR_SET_PDEATHSIG = 1
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+_FIOSETOWN, _SIOCSPGRP, _TIOCSTI = 0x8901, 0x8902, 0x5412
+_REFUSED_FOR = (
+    # outliving the tests' process
+    ((157, 167), 0, (_PR_SET_PDEATHSIG,)),
+    # signals to others, by way of a file that has become ready; typing into a terminal
+    ((72, 25), 1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX)),
+    ((16, 29), 1, (_FIOSETOWN, _SIOCSPGRP, _TIOCSTI)),
+)
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000
 _AUDIT_ARCH = (0xC000003E, 0xC00000B7)
 
 # struct seccomp_data: number, architecture, instruction pointer, six arguments (low half first).
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _ARGUMENT_BYTES = 0, 4, 16, 8
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _REFUSE, _UNKNOWN = _FAIL | errno.EPERM, _FAIL | errno.ENOSYS
@@ -76,6 +94,16 @@ _REFUSE, _UNKNOWN = _FAIL | errno.EPERM, _FAIL | errno.ENOSYS
 
 def _instruction(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
     return struct.pack("=HBBI", code, then, otherwise, value)
+
+
+def _when(number: int, argument: int, tests: list[tuple[int, int]], allow: bool) -> list[bytes]:
+    """For the call `number`: allowed only, or refused only, where a test of the argument holds."""
+    decided, else_decided = (_ALLOW, _REFUSE) if allow else (_REFUSE, _ALLOW)
+    body = [_instruction(_LOAD, _FIRST_ARGUMENT + _ARGUMENT_BYTES * argument)]
+    for test, value in tests:
+        body += [_instruction(test, value, 0, 1), _instruction(_RETURN, decided)]
+    body.append(_instruction(_RETURN, else_decided))
+    return [_instruction(_EQUAL, number, 0, len(body)), *body]
 
 
 def filter_for(machine: str, pid: int) -> bytes:
@@ -96,25 +124,13 @@ def filter_for(machine: str, pid: int) -> bytes:
             parts += [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, _REFUSE)]
     # glibc asks for clone where clone3 is unknown, and clone's flags can be seen by a filter.
     parts += [_instruction(_EQUAL, _CLONE3, 0, 1), _instruction(_RETURN, _UNKNOWN)]
-    # A process may signal its own threads (abort does), and start threads, not processes.
-    parts += [
-        _instruction(_EQUAL, _TGKILL[column], 0, 4),
-        _instruction(_LOAD, _FIRST_ARGUMENT),
-        _instruction(_EQUAL, pid, 0, 1),
-        _instruction(_RETURN, _ALLOW),
-        _instruction(_RETURN, _REFUSE),
-        # It may not outlive the tests' process.
-        _instruction(_EQUAL, _PRCTL[column], 0, 4),
-        _instruction(_LOAD, _FIRST_ARGUMENT),
-        _instruction(_EQUAL, _PR_SET_PDEATHSIG, 0, 1),
-        _instruction(_RETURN, _REFUSE),
-        _instruction(_RETURN, _ALLOW),
-        _instruction(_EQUAL, _CLONE[column], 0, 3),
-        _instruction(_LOAD, _FIRST_ARGUMENT),
-        _instruction(_ANY_BIT, _CLONE_THREAD, 1, 0),
-        _instruction(_RETURN, _REFUSE),
-        _instruction(_RETURN, _ALLOW),
-    ]
+    for numbers, argument, values in _REFUSED_FOR:
+        parts += _when(numbers[column], argument, [(_EQUAL, value) for value in values], False)
+    # A process may signal its own threads (abort does), limit itself, and start threads.
+    parts += _when(_TGKILL[column], 0, [(_EQUAL, pid)], True)
+    parts += _when(_PRLIMIT[column], 0, [(_EQUAL, 0)], True)
+    parts += _when(_CLONE[column], 0, [(_ANY_BIT, _CLONE_THREAD)], True)
+    parts.append(_instruction(_RETURN, _ALLOW))
     return b"".join(parts)
 
 

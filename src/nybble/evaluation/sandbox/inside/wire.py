@@ -120,7 +120,7 @@ def send(descriptor: int, message: Any) -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     except BrokenPipeError:
-        raise Gone from None
+        raise Gone("nothing more") from None
 
 
 def receive(descriptor: int) -> Any:
@@ -140,7 +140,7 @@ def _read(descriptor: int, size: int) -> bytes:
     while missing:
         part = os.read(descriptor, min(missing, 2**20))
         if not part:
-            raise Gone
+            raise Gone("nothing more")
         parts.append(part)
         missing -= len(part)
     return b"".join(parts)
