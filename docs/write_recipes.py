@@ -53,9 +53,9 @@ def page() -> str:
 
 
 def section(field: FieldInfo) -> type[BaseModel] | None:
-    """The class of the section that `field` holds, None for a plain value."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """The class of the section that `field` holds or may hold, None for a plain value."""
+    members = (field.annotation, *typing.get_args(field.annotation))
+    return next((k for k in members if isinstance(k, type) and issubclass(k, BaseModel)), None)
 
 
 def row(name: str, field: FieldInfo) -> str:

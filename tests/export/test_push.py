@@ -191,5 +191,5 @@ def test_nothing_to_push(run) -> None:
     for path in run.adapter.iterdir():
         path.unlink()
     run.adapter.rmdir()
-    with pytest.raises(InputError, match="no adapter yet"):
+    with pytest.raises(InputError, match="is not trained yet"):
         what_to_push(run, False)

@@ -82,9 +82,10 @@ def _beginning(incomplete: str, names: list[str]) -> list[str]:
 
 def _fields(part: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, field in part.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _fields(kind, f"{prefix}{name}.")
+        kinds = (field.annotation, *(() if prefix else get_args(field.annotation)))
+        section = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if section:
+            yield from _fields(section, f"{prefix}{name}.")
         else:
             yield prefix + name, field
 

@@ -43,7 +43,7 @@ def push(
     check_name(to)
     upload, report = what_to_push(folder, merged)
     card = write_card(folder, recipe, to, report)
-    what = "Merged model" if merged else "Adapter"
+    what = "Merged model" if merged else upload.name.capitalize()
     with _staged(upload, card, recipe) as staged:
         return upload_folder(staged, to, "model", private, revision, f"{what} of {recipe.name}")
 
@@ -114,9 +114,12 @@ def check_name(to: str) -> None:
 def what_to_push(folder: RunFolder, merged: bool) -> tuple[Path, dict[str, Any] | None]:
     """The folder to upload, and the merged model's report. Raises `InputError` for none."""
     if not merged:
+        if folder.model.exists():
+            check_model(folder.model)
+            return folder.model, None
         if not folder.adapter.exists():
             raise InputError(
-                f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`."
+                f"{folder.path} is not trained yet.", "Finish it with `nybble resume`."
             )
         check_adapter(folder.adapter)
         return folder.adapter, None

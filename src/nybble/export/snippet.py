@@ -94,6 +94,14 @@ def _load(recipe: Recipe, source: Source) -> str:
     lines += [
         "base = AutoModelForCausalLM.from_pretrained(",
         f"    {source.base}, {', '.join(options)})",
+    ]
+    if recipe.model.new_tokens:
+        rows = "base.get_input_embeddings().weight.shape[0]"
+        lines += [
+            f"if len(tokenizer) > {rows}:  # room for the new tokens",
+            "    base.resize_token_embeddings(len(tokenizer), mean_resizing=False)",
+        ]
+    lines += [
         f"model = PeftModel.from_pretrained(base, {source.model!r}).eval()",
     ]
     return "\n".join(lines) + "\n"
@@ -149,7 +157,7 @@ def _answer(folder: RunFolder, recipe: Recipe, how: str) -> str:
 
 def _stops(folder: RunFolder) -> str:
     """The ids to stop at as a further argument, where the run has them."""
-    path = folder.adapter / "generation_config.json"
+    path = folder.trained / "generation_config.json"
     if not path.is_file():
         return ""
     stops = json.loads(path.read_text(encoding="utf-8"))["eos_token_id"]

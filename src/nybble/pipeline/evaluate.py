@@ -15,6 +15,7 @@ from nybble.data.examples import Example
 from nybble.generation.greedy import generate_answers
 from nybble.generation.median import exact_medians, number_token_ids, sampled_medians
 from nybble.generation.sampling import Sampling
+from nybble.model.whole import untuned
 from nybble.pipeline.questions import (
     Ids,
     Questions,
@@ -161,7 +162,7 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
     part, seed = examiner.part, stage.recipe.train.seed
     shots = stage.shots
     asked: dict[str, Asked] = {}
-    with model.disable_adapter():
+    with untuned(model, stage.model_folder, stage.recipe.model, plan):
         asked[ZERO_SHOT] = examiner.ask(ZERO_SHOT, model)
         if shots:
             asked[FEW_SHOT] = examiner.ask(FEW_SHOT, model, shots)

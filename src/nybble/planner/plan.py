@@ -74,7 +74,7 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     dtype = compute_dtype(device, recipe.model.dtype)
     width = BYTES_PER_ELEMENT[dtype]
     layers = int(config.get("num_hidden_layers") or 0)
-    shape = read_shape(config)
+    shape = _why_stock(recipe) or read_shape(config)
     if isinstance(shape, str):
         activations = stock_activations(config, width)
     else:
@@ -82,7 +82,9 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     on_gpu = device.kind == "cuda"
     offload = train.offload and on_gpu
     host_vocabulary = train.host_vocabulary and on_gpu and not isinstance(shape, str)
-    weights = _weight_bytes(config, recipe.model.quantization, width)
+    # Weights that are trained are in fp32, whatever the compute.
+    each = width if recipe.lora else BYTES_PER_ELEMENT["float32"]
+    weights = _weight_bytes(config, recipe.model.quantization, each)
     weights -= _table_bytes(config, width) if host_vocabulary else 0
     fixed = weights + _trained_bytes(recipe, config)
     fixed += round(BUFFERS * LARGE_BUFFER_BYTES) if on_gpu else 0
@@ -157,19 +159,33 @@ def _memory_for_time(
     return layers, 0
 
 
+def _why_stock(recipe: Recipe) -> str | None:
+    """What the recipe asks for that the engine does not compute, if anything."""
+    lora = recipe.lora
+    if lora is None:
+        return "every weight is trained"
+    if lora.variant == "dora" or lora.modules_to_save or recipe.model.new_tokens:
+        return "more is trained than plain LoRA factors"
+    return "weights of 8 bits" if recipe.model.quantization == "int8" else None
+
+
 def _trained_bytes(recipe: Recipe, config: Mapping[str, Any]) -> int:
-    """Adapters and modules trained whole, with all that training keeps of them."""
+    """What training keeps of all that is trained, beside the weights of a whole model."""
     lora = recipe.lora
     each = VALUE_BYTES + MOMENT_BYTES[recipe.train.optim]
+    if lora is None:
+        values = _linear_weights(config) + _table_bytes(config, 1)
+        return round(values * (each - BYTES_PER_ELEMENT["float32"]))
     tied = bool(config.get("tie_word_embeddings", False))
     whole = sum(name in ("embed_tokens", "lm_head") for name in lora.modules_to_save)
     tables = min(whole, 1) if tied else whole
-    entries = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
+    rows = tables * int(config.get("vocab_size") or 0)
+    rows += len(recipe.model.new_tokens) * (1 if tied else 2)
     widths = _linear_widths(config)
     names = ("q", "k", "v", "o") if lora.target_modules == "attention" else tuple(widths)
     per_rank = sum(sum(widths[name]) for name in names)
     factors = int(config.get("num_hidden_layers") or 0) * lora.r * per_rank
-    return round((factors + tables * entries) * each)
+    return round((factors + rows * int(config.get("hidden_size") or 0)) * each)
 
 
 def _weight_bytes(config: Mapping[str, Any], quantization: str, width: int) -> int:

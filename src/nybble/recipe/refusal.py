@@ -24,6 +24,8 @@ RENAMED = {
     "group_by_length": "nothing: rows of a step are always batched by length",
     "max_seq_length": "data.max_length",
     "load_in_8bit": "model.quantization: int8",
+    "finetuning_type": "lora: null, which trains every weight; else adapters are trained",
+    "additional_special_tokens": "model.new_tokens",
     "use_rslora": "lora.variant: rslora",
     "use_dora": "lora.variant: dora",
     "lora_r": "lora.r",

@@ -1,7 +1,8 @@
-"""Checkpoints: adapters, optimiser state and position, as safetensors and JSON, no pickle.
+"""Checkpoints: what is trained, optimiser state and position, as safetensors and JSON, no pickle.
 
     checkpoint-N/
       adapter_config.json, adapter_model.safetensors   PEFT's own format, fp32
+      config.json, model.safetensors                   or a whole model, in transformers' format
       optimizer.safetensors                            as training/optimizer_state.py names it
       trainer_state.json                               the position, and what it belongs to
       manifest.json                                    sizes and checksums of the others
@@ -21,6 +22,7 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from nybble.model.adapters import ADAPTER, in_fp32
+from nybble.model.whole import save_whole, take_weights
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError
 from nybble.runs.folder import checkpoints_in
@@ -58,6 +60,14 @@ def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
     )
 
 
+def save_trained(model: Any, folder: Path, base: str) -> None:
+    """Write the adapters of `model` into `folder`, or all of it where it has none."""
+    if isinstance(model, PeftModel):
+        save_adapter(model, folder, base)
+    else:
+        save_whole(model, folder)
+
+
 def save_checkpoint(
     checkpoints: Path,
     model: PeftModel,
@@ -69,7 +79,7 @@ def save_checkpoint(
     """Write checkpoint-N whole or not at all, then remove all but the newest `keep`."""
     target = checkpoints / f"checkpoint-{state.step}"
     with new_folder(target) as scratch:
-        save_adapter(model, scratch, base)
+        save_trained(model, scratch, base)
         save_file(optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
         write_json(scratch / "trainer_state.json", asdict(state))
         write_manifest(scratch)
@@ -88,10 +98,12 @@ def load_checkpoint(
             f"{folder} is damaged: {wrong}.",
             "`nybble resume` takes the checkpoint before it.",
         )
-    adapters = load_file(folder / "adapter_model.safetensors")
     moments = load_file(folder / "optimizer.safetensors")
     state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
-    set_peft_model_state_dict(model, adapters)
-    in_fp32(model)
+    if isinstance(model, PeftModel):
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        in_fp32(model)
+    else:
+        take_weights(model, folder)
     restore_optimizer(model, optimizer, moments)
     return TrainerState(**state)
