@@ -26,7 +26,8 @@ WHOLE = ["lora=null", "model.quantization=none", "train.max_steps=4", "train.bat
 
 @pytest.fixture(params=["adamw_torch_fused", "adamw_8bit"])
 def whole(request, stage):
-    return replace(stage, recipe=load_recipe("price-demo", [*WHOLE, f"train.optim={request.param}"]))
+    overrides = [*WHOLE, f"train.optim={request.param}"]
+    return replace(stage, recipe=load_recipe("price-demo", overrides))
 
 
 def trainer(stage, plan, path: Path) -> Trainer:

@@ -10,12 +10,15 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from nybble.model.adapted import refuse_tied_adapters, refuse_what_was_left_out
+from nybble.model.adapted import (
+    ADAPTER,
+    refuse_plain_lora,
+    refuse_tied_adapters,
+    refuse_what_was_left_out,
+)
 from nybble.planner.architecture import ATTENTION
 from nybble.recipe.schema import LoraPart
 from nybble.runs.errors import InputError
-
-ADAPTER = "default"
 
 
 def attach_adapters(
@@ -90,6 +93,7 @@ def load_adapters(model: Any, folder: Path, new_ids: Sequence[int] = ()) -> Peft
             f"The adapter in {folder} has not learnt all of model.new_tokens, and would not.",
             "Name those that it was trained with, or leave out model.adapter.",
         )
+    refuse_plain_lora(adapted, str(folder))
     return in_fp32(adapted)
 
 

@@ -7,7 +7,7 @@ once is the planner's business and never changes what is learnt.
 
 import datetime
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -221,3 +221,13 @@ class Recipe(Part):
         if self.model.adapter is not None:
             raise ValueError("lora: null trains no adapter: leave out model.adapter")
         return self
+
+
+def sections() -> dict[str, type[Part]]:
+    """The recipe's sections by name, also the one that may be null."""
+    found = {}
+    for name, field in Recipe.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Part):
+                found[name] = kind
+    return found

@@ -13,6 +13,7 @@ random generator has to be kept.
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from nybble.model.whole import save_whole, take_weights
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError
 from nybble.runs.folder import checkpoints_in
+from nybble.training.identity import check_identity
 from nybble.training.manifest import damage, write_manifest
 from nybble.training.optimizer_state import optimizer_tensors, restore_optimizer
 
@@ -89,17 +91,24 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer
+    folder: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    identity: Mapping[str, Any] | None = None,
 ) -> TrainerState:
-    """Put the checkpoint's tensors into `model` and `optimizer`, in fp32; gives its position."""
+    """Put the checkpoint's tensors into `model` and `optimizer`, in fp32; gives its position.
+
+    Raises `InputError` when it is damaged, or of a training whose `identity` differs.
+    """
     wrong = damage(folder)
     if wrong:
         raise InputError(
             f"{folder} is damaged: {wrong}.",
             "`nybble resume` takes the checkpoint before it.",
         )
-    moments = load_file(folder / "optimizer.safetensors")
     state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+    check_identity(str(folder), state.get("identity", {}), identity or {})
+    moments = load_file(folder / "optimizer.safetensors")
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
         in_fp32(model)

@@ -22,7 +22,6 @@ from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import TrainerState, load_checkpoint, save_checkpoint
-from nybble.training.identity import check_identity
 from nybble.training.metrics import MetricsLog
 from nybble.training.not_finite import Decode, not_finite_error, write_rows
 from nybble.training.optimizer import (
@@ -215,8 +214,7 @@ class Trainer:
             watcher.saved(step, checkpoint)
 
     def _restore(self, checkpoint: Path) -> int:
-        state = load_checkpoint(checkpoint, self.model, self.optimizer)
-        check_identity(str(checkpoint), state.identity, self.identity)
+        state = load_checkpoint(checkpoint, self.model, self.optimizer, self.identity)
         for what, then, now in (
             ("training rows", state.fingerprint[:12], self.fingerprint[:12]),
             ("number of steps", state.total_steps, self.total),
