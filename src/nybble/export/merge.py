@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from nybble.export.merge_trained import TrainedModules, trained_modules, with_new_rows
 from nybble.export.shards import ShardWriter, stored_tensors
-from nybble.model.adapters import ADAPTER
+from nybble.model.adapted import ADAPTER
 from nybble.runs.atomic import write_json
 from nybble.runs.errors import InputError, NybbleError
 

@@ -7,7 +7,7 @@ import torch
 from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
 from torch import Tensor
 
-from nybble.model.adapters import ADAPTER
+from nybble.model.adapted import ADAPTER
 
 
 @dataclass(frozen=True)

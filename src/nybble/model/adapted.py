@@ -83,7 +83,7 @@ def wanted_variants(model: PeftModel) -> list[str]:
     named = [name for name, marks in fields.items()
              if (marks.get("is_lora_variant") or name == "use_qalora")
              and getattr(config, name)]  # fmt: skip
-    init = fields.get("init_lora_weights", {}).get("lora_variants", ())
+    init = fields["init_lora_weights"].get("lora_variants", ())
     return [*named, *(kind for kind in init if config.init_lora_weights == kind)]
 
 

@@ -10,7 +10,8 @@ from nybble.engine.step import TrainStep
 from nybble.engine.team import team_here
 from nybble.export.inference_files import write_inference_files
 from nybble.generation.greedy import stop_ids
-from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
+from nybble.model.adapted import ADAPTER
+from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
 from nybble.model.whole import load_whole
 from nybble.pipeline.stage import Stage

@@ -22,7 +22,8 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from nybble.model.adapters import ADAPTER, in_fp32
+from nybble.model.adapted import ADAPTER
+from nybble.model.adapters import in_fp32
 from nybble.model.whole import save_whole, take_weights
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError
