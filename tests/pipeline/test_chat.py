@@ -14,7 +14,7 @@ from nybble.runs.errors import InputError
 class Parrot:
     """In place of a model: says how manieth answer it is; keeps what it was asked."""
 
-    adapted = True
+    tuned = True
 
     def __init__(self, renderer):
         self.renderer = renderer

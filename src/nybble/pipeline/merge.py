@@ -54,7 +54,7 @@ def merge_run(
             f"{folder.model} is the model, in transformers' format.",
         )
     if not folder.adapter.exists():
-        raise InputError(f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`.")
+        raise InputError(f"{folder.path} is not trained yet.", "Finish it with `nybble resume`.")
     stage = make_stage(recipe)
     asked = held_out(stage, most)
     from nybble.pipeline.work import plan_here

@@ -44,7 +44,7 @@ class Plan:
     `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: the inputs kept of
     recomputed layers wait in the host's memory; `host_vocabulary`: so do the embedding and the
     head, which is read in slices. `buffer_bytes`: of logits, or of dequantised
-    weights, held at once.
+    weights, held at once. `planned_bytes`: all of it together, 0 where nobody planned.
     """
 
     device: str
@@ -60,6 +60,7 @@ class Plan:
     host_vocabulary: bool
     buffer_bytes: int
     reason: str
+    planned_bytes: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -115,7 +116,19 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
         buffer_bytes=SMALL_BUFFER_BYTES if recomputed == layers else LARGE_BUFFER_BYTES,
         reason=f"{tokens:,} tokens at once, limited by {limit}"
         + (f"; {recomputed} of {layers} layers recomputed to fit" if recomputed else ""),
+        planned_bytes=fixed + tokens * per_token + SLACK_BYTES,
     )
+
+
+def flop_per_token(recipe: Recipe, config: Mapping[str, Any]) -> tuple[float, float]:
+    """FLOP of training on a token: in the linears of all layers; and in the head, where scored.
+
+    Two for each weight in the forward and two in the backward, and two more where the weight is
+    trained. What is computed twice counts once, and attention not at all.
+    """
+    each = 6.0 if recipe.lora is None else 4.0
+    entries = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
+    return each * _linear_weights(config), each * entries
 
 
 def _usable_bytes(device: Device, memory_gb: float | None) -> int:

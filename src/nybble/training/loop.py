@@ -31,7 +31,6 @@ from nybble.training.optimizer import (
     steps_of,
     total_steps,
 )
-from nybble.training.progress import watch
 from nybble.training.signals import StopAsked
 from nybble.training.watchers import Watcher, watched_by
 
@@ -110,7 +109,6 @@ class Trainer:
             train_step.device, enabled=train_step.dtype == torch.float16
         )
         self.settled = time.monotonic()
-        self.busy_seconds = 0.0
         self.tokens = self.computed_tokens = self.padded_tokens = 0
         self.train_loss = float("nan")
 
@@ -125,17 +123,17 @@ class Trainer:
         saves = save_points(self.part, self.loader, self.total)
         heeds = self.train_step.team.leads
         watched = watched_by(self.watchers, self.total, start)
-        with watched, StopAsked(heeds) as stop, watch("training", self.total, start) as bar:
+        with watched, StopAsked(heeds) as stop:
             for step, batch in enumerate(self.loader.steps(start, self.total), start):
                 launched = self._launch(step, batch)
                 if pending:
-                    bar.update(pending.step, self._settle(pending, log))
+                    self._settle(pending, log)
                 pending = launched
                 done = step + 1
                 at_eval = done == self.total or (eval_every and done % eval_every == 0)
                 at_save = done in saves or stop.signal is not None
                 if at_eval or at_save:
-                    bar.update(done, self._settle(launched, log))
+                    self._settle(launched, log)
                     pending = None
                 if at_eval and self.validation:
                     validation_loss = self.train_step.evaluate(self.validation)
@@ -166,12 +164,11 @@ class Trainer:
         self.scaler.update()
         return Pending(step + 1, loss, norm, batch, rate)
 
-    def _settle(self, pending: Pending, log: MetricsLog) -> str:
-        """Read a step's numbers, write them down, and give the note for the progress bar."""
+    def _settle(self, pending: Pending, log: MetricsLog) -> None:
+        """Read a step's numbers and write them down."""
         loss, norm = pending.numbers()
         now = time.monotonic()
         seconds, self.settled = now - self.settled, now
-        self.busy_seconds += seconds
         self.tokens += pending.batch.tokens
         self.computed_tokens += pending.batch.computed_tokens
         self.padded_tokens += pending.batch.padded_tokens
@@ -194,7 +191,6 @@ class Trainer:
             warming_up = pending.step <= steps_of(self.part.warmup_steps, self.total)
             fp16 = self.scaler.is_enabled()
             raise not_finite_error(pending.step, loss, self.part, warming_up, fp16)
-        return f"loss {loss:.3f}  {self.tokens / self.busy_seconds:,.0f} tokens/s"
 
     def _save(self, step: int) -> None:
         if not self.train_step.team.leads:
