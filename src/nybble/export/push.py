@@ -69,14 +69,15 @@ def upload_folder(
         address = str(
             patiently(lambda: api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
         )
-        if private and api.repo_info(to, repo_type=kind).private is False:
+        info = patiently(lambda: api.repo_info(to, repo_type=kind))
+        if private and info.private is False:
             raise PushRefusedError(
                 f"The repository {to} is there already, and public.",
                 "Say --public (in a recipe publish.private=false) to push to it all the same, or "
                 "choose another name.",
             )
         if revision != "main":
-            api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True)
+            patiently(lambda: api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True))
         patiently(
             lambda: api.upload_folder(
                 repo_id=to,
