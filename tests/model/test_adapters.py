@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import KasaConfig, LoraConfig, MontecloraConfig, get_peft_model
+from peft import IA3Config, KasaConfig, LoraConfig, MontecloraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
@@ -115,3 +115,13 @@ def test_a_variant_that_would_silently_be_plain_lora_is_refused(
     with pytest.raises(InputError, match="would be plain LoRA") as refused:
         load_adapters(load_base(stage.model_folder, stage.recipe.model, plan), tmp_path)
     assert next(iter(variant)) in refused.value.message
+
+
+def test_an_adapter_that_is_no_lora_is_refused(base, tmp_path) -> None:
+    config = IA3Config(
+        target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"],
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    get_peft_model(base, config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="is of the kind IA3"):
+        load_adapters(base, tmp_path)

@@ -1,6 +1,7 @@
 """The whole model trained, without adapters: it learns, resumes to the bit, and reloads."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from transformers import AutoModelForCausalLM
 from nybble.data.batches import StepLoader, make_step
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
-from nybble.model.whole import untuned
+from nybble.model.load import load_base
+from nybble.model.whole import load_whole, untuned
 from nybble.pipeline.train import load_model
 from nybble.recipe import load_recipe
+from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import save_trained
 from nybble.training.loop import Trainer
@@ -93,3 +96,12 @@ def test_norms_and_biases_are_not_decayed(stage, plan, tmp_path) -> None:
     groups = trainer(whole, plan, tmp_path / "a").optimizer.param_groups
     decay = {p.ndim: group["weight_decay"] for group in groups for p in group["params"]}
     assert decay == {2: 0.1, 1: 0.0}
+
+
+def test_a_base_that_is_stored_quantised_is_refused(stage, plan, tmp_path) -> None:
+    load_base(stage.model_folder, stage.recipe.model, plan).save_pretrained(tmp_path)
+    for path in stage.model_folder.glob("token*"):
+        shutil.copy(path, tmp_path)
+    part = load_recipe("price-demo", WHOLE).model
+    with pytest.raises(InputError, match="is quantised"):
+        load_whole(tmp_path, part, plan)

@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from nybble.data.template import parse_template
+from nybble.data.template import NUMBER_FORMATS, parse_template
 from nybble.recipe.schema import Recipe
 from nybble.runs.folder import RunFolder
 from nybble.sources import parse_reference
@@ -119,8 +119,9 @@ def _prompt(folder: RunFolder, recipe: Recipe) -> str:
         )
     line = 'prompt = "..."'
     if recipe.data.prompt and "{" in recipe.data.prompt:
-        columns = dict.fromkeys(parse_template(recipe.data.prompt, "data.prompt").columns)
-        filled = dict.fromkeys(columns, "...")
+        pieces = parse_template(recipe.data.prompt, "data.prompt").pieces
+        filled: dict[str, str | int] = {column: "..." for _, column, _ in pieces if column}
+        filled |= {c: 0 for _, c, spec in pieces if c and spec.endswith(NUMBER_FORMATS)}
         line = f"prompt = {recipe.data.prompt!r}.format(**{filled!r})"
     return f'{line}\ninputs = tokenizer(prompt, return_tensors="pt").to(model.device)\n'
 

@@ -87,7 +87,13 @@ def load_adapters(model: Any, folder: Path, new_ids: Sequence[int] = ()) -> Peft
             "Name the model that it was trained on as model.base: its adapter_config.json says so; "
             "and where tokens were new to that, the same model.new_tokens.",
         ) from None
-    learnt = adapted.peft_config[ADAPTER].trainable_token_indices or {}
+    config = adapted.peft_config[ADAPTER]
+    if not isinstance(config, LoraConfig):
+        raise InputError(
+            f"The adapter in {folder} is of the kind {config.peft_type.value}, not LoRA.",
+            "Name a LoRA adapter, or begin with new ones.",
+        )
+    learnt = config.trainable_token_indices or {}
     if not set(new_ids) <= set(chain(*(learnt.values() if isinstance(learnt, dict) else [learnt]))):
         raise InputError(
             f"The adapter in {folder} has not learnt all of model.new_tokens, and would not.",

@@ -16,11 +16,20 @@ from peft import PeftModel
 from nybble.model.load import load_base
 from nybble.planner.plan import Plan
 from nybble.recipe.schema import ModelPart
+from nybble.runs.errors import InputError
 
 
 def load_whole(base: Path, part: ModelPart, plan: Plan, trained: Path | None = None) -> Any:
-    """The model in `base`, all of it trainable, with the weights in `trained` where it is named."""
+    """The model in `base`, all of it trainable, with the weights in `trained` where it is named.
+
+    Raises `InputError` for a base that is stored quantised.
+    """
     model = load_base(base, part, replace(plan, compute_dtype="float32"))
+    if not all(parameter.is_floating_point() for parameter in model.parameters()):
+        raise InputError(
+            f"{part.base} is quantised: its weights cannot be trained, only adapters on them.",
+            "Take the original model, or leave out lora: null.",
+        )
     model.requires_grad_(True)
     if trained:
         take_weights(model, trained)
