@@ -33,7 +33,7 @@ VARIANTS = (
     ["lora.variant=rslora"],
     ["lora.variant=dora"],
     ["lora.modules_to_save=[embed_tokens]"],
-    ["model.new_tokens=[<|call|>]"],
+    ["model.new_tokens=[<call>]"],
     ["train.optim=adamw_8bit"],
     ["lora=null", "model.quantization=none"],
     ["lora=null", "model.quantization=none", "train.optim=adamw_8bit"],
@@ -71,7 +71,7 @@ def measure(overrides: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    print("| variant | trained | weights, MB | optimiser, MB | saved, MB | step, processor s | path |")
+    print("| variant | trained | weights, MB | optimiser, MB | saved, MB | step, CPU s | path |")
     print("|---|--:|--:|--:|--:|--:|---|")
     for overrides in VARIANTS:
         print(measure(overrides), flush=True)
