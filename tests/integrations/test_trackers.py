@@ -49,7 +49,8 @@ def written(run: Path) -> Kept:
         values = json.loads(line)
         step = values.pop("step")
         for name, value in values.items():
-            kept[name][step] = value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                kept[name][step] = value
     return dict(kept)
 
 

@@ -5,16 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nybble.recipe import catalogue_names, catalogue_text, dump_recipe, load_recipe
+from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.load import parse_recipe
 from nybble.recipe.refusal import RENAMED
-from nybble.recipe.schema import (
-    DataPart,
-    EvaluatePart,
-    LoraPart,
-    ModelPart,
-    Recipe,
-    sections,
-)
+from nybble.recipe.schema import DataPart, LoraPart, ModelPart, Recipe, sections
 from nybble.recipe.train_part import TrainPart
 from nybble.recipe.train_source import KNOWN_COLUMNS, TrainSource
 from nybble.runs.errors import InputError

@@ -44,7 +44,7 @@ def test_every_field_says_what_it_takes_and_means(key):
         ("train.learning_rate", "`0.0002`", "a number, over 0, under 1"),
         ("train.warmup_steps", "`0.03`", "a number, at least 0"),
         ("model.trust_remote_code", "`false`", "`true` or `false`"),
-        ("evaluate.task", "`null`", "`number` or `null`"),
+        ("evaluate.task", "`null`", "`number` or `code` or `label` or `text` or `loss` or `null`"),
     ],
 )
 def test_some_rows_read_as_a_person_would_write_them(key, default, takes):

@@ -68,6 +68,12 @@ FIELDS = {
     "train.save_strategy": ("steps", "epoch", "daily"),
     "train.save_steps": (500, 0.0, "-1"),
     "train.save_total_limit": (2, 1, "0"),
+    "train.logging_steps": (1, 10, "0"),
+    "train.load_best_model_at_end": (False, True, "perhaps"),
+    "train.metric_for_best_model": ("validation_loss", "mae", "eval_loss"),
+    "train.greater_is_better": (None, True, "perhaps"),
+    "train.early_stopping_patience": (None, 3, "0"),
+    "train.early_stopping_threshold": (0.0, 0.01, "-1"),
     "train.recompute": ("auto", "lean", "-1"),
     "train.memory_gb": (None, 8.0, "0"),
     "train.offload": (False, True, "perhaps"),
@@ -78,8 +84,19 @@ FIELDS = {
     "train.project": ("nybble", "prices", "''"),
     "train.run_name": (None, "first try", "''"),
     "train.seed": (42, 0, "-1"),
+    "train.deterministic": (False, True, "perhaps"),
     "evaluate.task": (None, "number", "letters"),
+    "evaluate.metric": (None, "chrf", "[1]"),
+    "evaluate.greater_is_better": (True, False, "perhaps"),
     "evaluate.size": (500, 0, "-1"),
+    "evaluate.during_training": (0, 64, "-1"),
+    "evaluate.slices": ([], ["category"], "category"),
+    "evaluate.choice": ("generate", "likelihood", "guess"),
+    "evaluate.labels": ([], ["yes", "no"], "[yes]"),
+    "evaluate.samples": (1, 10, "0"),
+    "evaluate.temperature": (0.0, 0.8, "-1"),
+    "evaluate.stop": ([], ["Task:"], "Task:"),
+    "evaluate.timeout": (10.0, 2.5, "0"),
     "evaluate.decode": ("greedy", "median", "beam"),
     "evaluate.max_new_tokens": (16, 4096, "4097"),
     "evaluate.few_shot": (4, 0, "65"),
@@ -287,3 +304,16 @@ def test_a_whole_model_is_trained_where_there_are_no_adapters():
 def test_new_tokens_are_texts_of_their_own(tokens):
     with pytest.raises(InputError, match=r"model\.new_tokens"):
         parse_recipe(LEAST, "s", [f"model.new_tokens={tokens}"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["data.validation=0", "train.load_best_model_at_end=true"], "data.validation is 0"),
+        (["data.validation=0", "train.early_stopping_patience=2"], "data.validation is 0"),
+        (["train.eval_steps=0", "train.early_stopping_patience=2"], "needs train.eval_steps"),
+    ],
+)
+def test_a_best_needs_evaluations(overrides, reason):
+    with pytest.raises(InputError, match=reason):
+        parse_recipe(LEAST, "s", overrides)

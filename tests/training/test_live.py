@@ -156,7 +156,7 @@ def test_any_numbers_fit_in_any_width(lines, width, plain):
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     made.console = Console(file=file, force_terminal=True, width=width, no_color=True)
     made._clear(len(lines), 0)
-    made.recent.append((0.0, 0.0, 0.0))
+    made.recent.append(live.Told(0.0, 0, 0.0, 0.0, 0.0))
     for number, line in enumerate(lines, 1):
         made.record({"step": number, **line})
     made.console.print(made.render())

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.slow
 PART = TrainPart(max_steps=6, batch_size=4, learning_rate=1e-3, save_steps=3, eval_steps=2)
 
 
-def trainer(stage, plan, path: Path, part: TrainPart = PART, fingerprint: str = "rows") -> Trainer:
+def trainer(
+    stage, plan, path: Path, part: TrainPart = PART, fingerprint: str = "rows", judge=None
+) -> Trainer:
     path.mkdir(exist_ok=True)
     model = load_model(stage, plan, None)
     for layer in (m for m in model.modules() if hasattr(m, "lora_dropout")):
@@ -38,6 +40,7 @@ def trainer(stage, plan, path: Path, part: TrainPart = PART, fingerprint: str = 
         folder=RunFolder(path),
         fingerprint=fingerprint,
         base="bundled",
+        judge=judge,
     )
 
 
@@ -69,6 +72,8 @@ def test_metrics_hold_every_step_once_also_after_a_resume(stage, plan, tmp_path)
     second = trainer(stage, plan, tmp_path)
     second.run(tmp_path / "checkpoints" / "checkpoint-3")
     again = read_json_lines(tmp_path / "metrics.jsonl")
+    assert [line.pop("step") for line in again if "resumed" in line] == [3]
+    again = [line for line in again if "resumed" not in line]
     keys = ("step", "loss", "validation_loss", "learning_rate", "grad_norm")
     assert [[r.get(k) for k in keys] for r in again] == [[r.get(k) for k in keys] for r in lines]
 
@@ -143,10 +148,12 @@ class Reads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.mark.parametrize("on_nan", ["skip", "stop"])
 def test_gradients_that_are_not_finite_skip_a_step_without_reading_one(
-    stage, plan, tmp_path
+    stage, plan, tmp_path, on_nan: str
 ) -> None:
-    run = trainer(stage, plan, tmp_path)
+    """Where they stop the training, so are the steps queued until that is known."""
+    run = trainer(stage, plan, tmp_path, PART.model_copy(update={"on_nan": on_nan}))
     run.train_step = Poisoned(run.train_step, run.parameters, at=2)
     batches = list(run.loader.steps(0, 4))
     reads = []
@@ -157,8 +164,9 @@ def test_gradients_that_are_not_finite_skip_a_step_without_reading_one(
             run._launch(step, batch)
         reads.append(counted.count)
         moved = any(not torch.equal(a, b) for a, b in zip(before, run.parameters, strict=True))
-        assert moved == (step != 2)
-        if step == 2:
+        skipped = step == 2 or (step == 3 and on_nan == "stop")
+        assert moved != skipped
+        if skipped:
             for parameter, then in zip(run.parameters, state, strict=True):
                 now = run.optimizer.state[parameter]
                 assert all(torch.equal(now[name], value) for name, value in then.items())

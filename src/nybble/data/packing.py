@@ -8,6 +8,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+# Up to so many, packs are a power of two, and then a multiple of it.
+EVEN = 8
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -15,7 +18,8 @@ class Layout:
 
     `sizes`, ascending: the sizes that packs are padded to; none where each is as long as its rows.
     `padded`: rows are padded to the longest of them, so they are grouped by length.
-    `processes`: how many share the work; each packs a part of the rows of its own.
+    `processes`: how many share the work. Where sizes are fixed each packs a part of the rows of its
+    own; else the packs are the same for any number of them.
     """
 
     capacity: int
@@ -36,17 +40,22 @@ class Group:
 def group_rows(lengths: Sequence[int], layout: Layout) -> list[Group]:
     """Every row with a token, in exactly one group."""
     order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
-    return [
-        replace(group, process=process)
-        for process, share in enumerate(shares(order, lengths, layout.processes))
-        for group in _grouped(share, lengths, layout)
-    ]
+    if layout.sizes:
+        return [
+            replace(group, process=process)
+            for process, share in enumerate(shares(order, lengths, layout.processes))
+            for group in _of_sizes(share, lengths, layout)
+        ]
+    groups = (
+        _by_length(order, lengths, layout) if layout.padded else _evenly(order, lengths, layout)
+    )
+    return _dealt(groups, layout.processes)
 
 
-def shares(order: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:
-    """The rows of each process: in the given order, each to the one with the fewest tokens."""
-    found: list[list[int]] = [[] for _ in range(processes)]
-    tokens = [0] * processes
+def shares(order: Sequence[int], lengths: Sequence[int], count: int) -> list[list[int]]:
+    """`count` shares of the rows: in the given order, each to the one with the fewest tokens."""
+    found: list[list[int]] = [[] for _ in range(count)]
+    tokens = [0] * count
     for i in order:
         least = tokens.index(min(tokens))
         found[least].append(i)
@@ -54,28 +63,44 @@ def shares(order: Sequence[int], lengths: Sequence[int], processes: int) -> list
     return found
 
 
-def _grouped(order: list[int], lengths: Sequence[int], layout: Layout) -> list[Group]:
-    if not layout.sizes:
-        return _by_length(order, lengths, layout)
+def _dealt(groups: list[Group], processes: int) -> list[Group]:
+    """`groups`, which do not depend on the processes, shared out among them."""
+    order = sorted(range(len(groups)), key=lambda i: -groups[i].size)
+    dealt = shares(order, [group.size for group in groups], processes)
+    owner = {i: process for process, share in enumerate(dealt) for i in share}
+    return [replace(group, process=owner[i]) for i, group in enumerate(groups)]
+
+
+def _evenly(order: list[int], lengths: Sequence[int], layout: Layout) -> list[Group]:
+    """Groups of about as many tokens each, in a number that two, four or eight processes share."""
+    count = max(1, -(-sum(lengths[i] for i in order) // layout.capacity))
+    while True:
+        count = 1 << (count - 1).bit_length() if count <= EVEN else -(-count // EVEN) * EVEN
+        found = shares(order, lengths, count)
+        sums = [sum(lengths[i] for i in rows) for rows in found]
+        if all(len(rows) < 2 or n <= layout.capacity for rows, n in zip(found, sums, strict=True)):
+            return [Group(rows, n) for rows, n in zip(found, sums, strict=True) if rows]
+        count += 1
+
+
+def _of_sizes(order: list[int], lengths: Sequence[int], layout: Layout) -> list[Group]:
     filled = _least_waste([lengths[i] for i in order], layout)
     return [Group([order[i] for i in rows], size) for rows, size in filled if rows]
 
 
 def _by_length(order: list[int], lengths: Sequence[int], layout: Layout) -> list[Group]:
-    """Rows in falling length, cut where the capacity is reached."""
+    """Rows in falling length, padded to the longest, cut where the capacity is reached."""
     groups: list[list[int]] = []
     filled = 0
     for i in order:
-        width = lengths[groups[-1][0]] if groups and layout.padded else lengths[i]
+        width = lengths[groups[-1][0]] if groups else 0
         if groups and filled + width <= layout.capacity:
             groups[-1].append(i)
             filled += width
         else:
             groups.append([i])
             filled = lengths[i]
-    if layout.padded:
-        return [Group(rows, len(rows) * lengths[rows[0]]) for rows in groups]
-    return [Group(rows, sum(lengths[i] for i in rows)) for rows in groups]
+    return [Group(rows, len(rows) * lengths[rows[0]]) for rows in groups]
 
 
 def _least_waste(lengths: list[int], layout: Layout) -> list[tuple[list[int], int]]:

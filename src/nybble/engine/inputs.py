@@ -40,16 +40,16 @@ ALIGN_TO = 64
 LONGEST = tuple(128 * 4**n for n in range(10))
 
 
-def fixed_sizes(pack: Pack) -> Sizes:
+def fixed_sizes(pack: Pack, align: bool = True) -> Sizes:
     """The pack's own size, and for the rest one of few steps, so that few graphs are needed.
 
-    Aligned where that takes no more tokens.
+    With `align`, aligned where that takes no more tokens.
     """
     count, longest = len(pack.row_starts) - 1, -(-pack.longest // ALIGN_TO) * ALIGN_TO
     quarter = max(1, pack.size // 4)
     least = 1 << max(0, len(pack.scored_at) - 1).bit_length()
     scored = min(least, -(-len(pack.scored_at) // quarter) * quarter)
-    if longest >= ALIGN_FROM and count * longest <= pack.size:
+    if align and longest >= ALIGN_FROM and count * longest <= pack.size:
         return Sizes(count * longest, count, scored, longest, aligned=True)
     longest = min(pack.size, next(n for n in LONGEST if pack.longest <= n))
     spare = -(-(pack.size - len(pack.input_ids)) // longest)

@@ -1,6 +1,7 @@
 """The stock path: the model's own forward and autograd, the head at scored positions alone."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,14 @@ from torch.nn import functional
 
 from nybble.data.batches import Pack, padded
 from nybble.engine.dropout import place_dropouts, token_keys
+
+
+def recompute_stock(model: Any) -> None:
+    """Have the layers of a stock model keep their inputs alone, and be computed again backwards.
+
+    Placed dropout draws the same again, whatever torch's generators say.
+    """
+    model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
 
 
 class StockPath:

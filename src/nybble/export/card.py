@@ -10,12 +10,11 @@ from typing import Any
 
 import yaml
 
-from nybble.evaluation import verdict
 from nybble.export.snippet import Source, decoder, loading_snippet
 from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
 from nybble.recipe.train_part import TrainPart
-from nybble.report.terminal import TITLES, interval_text
+from nybble.report.terminal import interval_text
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
 from nybble.sources import parse_reference
@@ -145,11 +144,11 @@ def _results(folder: RunFolder, recipe: Recipe) -> str:
     if not folder.comparison.is_file():
         return "## Results\n\nThis run was not judged: no held-out rows were asked."
     comparison = folder.read("evaluation/comparison.json")
-    title = TITLES.get(comparison["metric"], comparison["metric"])
+    title = comparison["title"]
     n = comparison["n"]
     lines = [
         f"{escaped(title)} on the same {n:,} held-out rows, 95% intervals, differences paired; "
-        f"answers decoded by {decoder(folder, recipe)}.",
+        f"{_asked(folder, recipe)}.",
         "",
         "| | value | tuned minus this | n |",
         "|---|---|---|---|",
@@ -162,7 +161,20 @@ def _results(folder: RunFolder, recipe: Recipe) -> str:
     reads = comparison.get("test_reads")
     times = "once" if reads == 1 else f"{reads} times"
     read = f"\n\nThe test rows of this run have been read {times}." if reads else ""
-    return "## Results\n\n" + "\n".join(lines) + f"\n\n{escaped(verdict(comparison))}{read}"
+    verdict = escaped(comparison["verdict"])
+    return "## Results\n\n" + "\n".join(lines) + f"\n\n{verdict}{read}"
+
+
+def _asked(folder: RunFolder, recipe: Recipe) -> str:
+    """How the models were asked."""
+    part = recipe.evaluate
+    if part.task == "loss":
+        return "nothing was written: the rows' own answers were scored"
+    if part.choice == "likelihood":
+        return "an answer is the likeliest label"
+    if part.temperature > 0:
+        return f"answers sampled at temperature {part.temperature:g}"
+    return f"answers decoded by {decoder(folder, recipe)}"
 
 
 def _cell(interval: dict[str, float]) -> str:

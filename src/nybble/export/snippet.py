@@ -13,7 +13,9 @@ from nybble.runs.folder import RunFolder
 from nybble.sources import parse_reference
 
 _WHOLE = re.compile(r"\d{0,3}")
-_NUMBERS = {"first": (r"-?\d+(?:\.\d+)?", 0), "last": (r"-?\d+(?:\.\d+)?", -1)}
+_NUMBER = r"-?\d+(?:\.\d+)?"
+# `currency` is read by more rules than a snippet can show: the first number is the nearest to it.
+_NUMBERS = {"first": (_NUMBER, 0), "last": (_NUMBER, -1), "currency": (_NUMBER, 0)}
 SAMPLES = 31
 
 

@@ -20,9 +20,11 @@ from nybble.runs.folder import RUNS, RunFolder, check_output, create_run_folder
 from nybble.runs.lock import check_not_locked, locked
 from nybble.runs.place import place_here
 from nybble.sources import absolute
+from nybble.training.signals import StopNow, TerminatedError, ended_by_sigterm
 from nybble.training.trackers import check_packages
 
 
+@ended_by_sigterm()
 def run(
     recipe: Recipe, output: Path | None = None, replace: bool = False, seeds: int = 1
 ) -> RunFolder:
@@ -56,6 +58,7 @@ def run(
     return folder
 
 
+@ended_by_sigterm()
 def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
     """Go on with an interrupted run: from its newest checkpoint, with its evaluation or seeds."""
     place = place_here()
@@ -121,7 +124,7 @@ def _check_same_rows(folder: RunFolder, stage: Stage) -> None:
 
 @contextmanager
 def _guarded(folder: RunFolder) -> Iterator[None]:
-    """Discard a run that fails before its first checkpoint; an interrupt says how to go on."""
+    """Discard a run that fails before its first checkpoint; a signal says how to go on."""
     try:
         yield
     except BaseException as error:
@@ -130,4 +133,6 @@ def _guarded(folder: RunFolder) -> Iterator[None]:
             folder.discard_if_empty_handed()
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(way_on) from None
+        if isinstance(error, StopNow):
+            raise TerminatedError("Ended by SIGTERM.", way_on) from None
         raise

@@ -1,6 +1,6 @@
 """The training step of a run: load, adapt, train, save the adapter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,17 @@ from nybble.model.adapted import ADAPTER
 from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
 from nybble.model.whole import load_whole
+from nybble.pipeline.judging import judge_for
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.watching import watchers_for
 from nybble.planner.plan import Plan
 from nybble.runs.atomic import new_folder
 from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import save_trained
+from nybble.training.determinism import deterministic
 from nybble.training.identity import identity_of
 from nybble.training.loop import Trainer, TrainResult
-from nybble.training.processes import agree
+from nybble.training.processes import agree, of_first
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,13 @@ def load_model(stage: Stage, plan: Plan, trained: Path | None) -> Any:
 
 def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None = None) -> Trained:
     """Train `stage` into `folder`, from the start or from `checkpoint`, and save its adapter."""
+    with deterministic(stage.recipe.train.deterministic):
+        return _train(stage, plan, folder, checkpoint)
+
+
+def _train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None) -> Trained:
+    # Packs are shared out, so they must be the same in all processes.
+    plan = replace(plan, micro_batch_tokens=of_first("pack", plan.micro_batch_tokens))
     model = load_model(stage, plan, stage.adapter_folder)
     parameters = trainable_parameters(model)
     count = sum(parameter.numel() for parameter in parameters.values())
@@ -81,6 +90,7 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         watchers=watchers_for(stage, plan, folder) if train_step.team.leads else (),
         identity=identity_of(recipe),
         decode=stage.tokenizer.decode,
+        judge=judge_for(stage, plan, model),
     )
     agree({
         "recipe": recipe.model_dump(mode="json", include={"model", "lora", "train"}),
@@ -96,12 +106,21 @@ def train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None =
         save_trained(model, scratch, stage.base_reference)
         stops = stop_ids(model, stage.tokenizer)
         write_inference_files(stage.tokenizer, stops, stage.model_folder, scratch)
-    loss = (
-        "" if result.validation_loss is None else f", validation loss {result.validation_loss:.4f}"
-    )
-    print(f"trained    {result.steps:,} steps in {result.seconds:.0f} s{loss}; "
-          f"{result.padded_share:.1%} of the tokens computed were padding")  # fmt: skip
+    print(f"trained    {told(result, trainer)}")
     return Trained(model, plan, result)
+
+
+def told(result: TrainResult, trainer: Trainer) -> str:
+    """How the training went, in a line."""
+    parts = [f"{result.steps:,} steps in {result.seconds:.0f} s"]
+    metric, patience = trainer.part.metric_for_best_model, trainer.part.early_stopping_patience
+    if result.stopped_early:
+        parts.append(f"stopped early, as {metric} was no better {patience} times in a row")
+    if trainer.part.load_best_model_at_end:
+        parts.append(f"the adapter is step {result.adapter_step:,}'s, the best by {metric}")
+    if result.validation_loss is not None:
+        parts.append(f"validation loss {result.validation_loss:.4f}")
+    return f"{', '.join(parts)}; {result.padded_share:.1%} of the tokens computed were padding"
 
 
 def validation_steps(stage: Stage, layout: Layout) -> list[StepBatch]:

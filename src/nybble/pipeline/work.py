@@ -5,11 +5,25 @@ from typing import Any
 
 from nybble.data.leakage import repeats_line
 from nybble.data.truncate import cut_line
+from nybble.evaluation.contender import Contender
 from nybble.model.device import current_device
 from nybble.pipeline.environment import environment
-from nybble.pipeline.evaluate import TUNED, Examiner, evaluate
+from nybble.pipeline.evaluate import (
+    TUNED,
+    answers_kept,
+    evaluate,
+    on_test_rows,
+)
+from nybble.pipeline.judged_files import save_answers
 from nybble.pipeline.look import measured
-from nybble.pipeline.seeds import ERROR, ask_for, folder_of, further_seeds, write_spread
+from nybble.pipeline.seeds import (
+    SCORES,
+    ask_for,
+    folder_of,
+    further_seeds,
+    write_scores,
+    write_spread,
+)
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.train import load_model, train
 from nybble.planner.plan import Plan
@@ -23,12 +37,13 @@ def plan_here(stage: Stage) -> Plan:
 
 
 def plan_as_begun(stage: Stage, folder: RunFolder) -> Plan:
-    """The plan to go on with: on a CPU the micro-batches that the run was begun with.
+    """The plan to go on with: where bits count, the micro-batches that the run was begun with.
 
     Other ones, of other free memory, would change the last bits of what is learnt.
     """
     here, begun = plan_here(stage), folder.read("plan.json")
-    if (here.device, here.device_name) != ("cpu", begun["device_name"]):
+    bits_count = here.device == "cpu" or stage.recipe.train.deterministic
+    if not bits_count or here.device_name != begun["device_name"]:
         return here
     kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute_layers", "lean_layers")}
     return replace(here, **kept)
@@ -66,7 +81,7 @@ def finish(stage: Stage, plan: Plan, folder: RunFolder) -> None:
         other, seed_folder = stage.with_seed(seed), folder_of(folder, seed)
         if not stage.judged:
             _train(other, plan, seed_folder)
-        elif not (seed_folder.path / ERROR).is_file():
+        elif not (seed_folder.path / SCORES).is_file():
             # Only one model is in memory at a time: each is let go when its function ends.
             _examine(other, plan, seed_folder)
     if stage.judged and further_seeds(folder):
@@ -90,13 +105,13 @@ def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> Any:
 
 
 def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
-    """The answers of a further seed's model, and their mean absolute error."""
+    """The answers of a further seed's model, and what they score."""
     model = _trained(stage, plan, folder)
-    examiner = Examiner(stage, plan)
-    asked = examiner.ask(TUNED, model)
-    examiner.save(folder, "tuned", asked)
-    errors = abs(examiner.filled(asked) - examiner.questions.truth)
-    folder.write(ERROR, {"mae": float(errors.mean())})
+    examiner = on_test_rows(stage, plan)
+    cache = answers_kept(folder, stage, plan, model, adapted=True)
+    tuned = Contender(TUNED, "tuned", examiner.judge(examiner.ask(TUNED, model, cache=cache)))
+    save_answers(folder, "tuned", tuned)
+    write_scores(folder, tuned)
 
 
 def judge(stage: Stage, plan: Plan, folder: RunFolder) -> dict[str, Any]:

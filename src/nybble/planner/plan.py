@@ -18,8 +18,9 @@ SLACK_BYTES = 350_000_000
 LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES = 256 * 2**20, 64 * 2**20
 # Of logits, of weights, and what cuBLAS works in: together about so many of the large ones.
 BUFFERS = 1.5
-# Beyond this, larger micro-batches do not run faster; on a CPU they leave the cache.
-MOST_MICRO_BATCH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
+# Beyond this, larger micro-batches do not run faster; on a CPU they leave the cache, and there are
+# fewer for processes to share.
+MOST_MICRO_BATCH_TOKENS = {"cuda": 16_384, "cpu": 512}
 # So many tokens are worth a leaner layer, and so many a recomputed one.
 WORTH_LEAN, WORTH_RECOMPUTING = 4_096, 2_048
 BYTES_PER_ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -40,9 +41,10 @@ class Plan:
     """`micro_batch_tokens`: tokens computed at once, however many rows a step has.
 
     So many `recompute_layers`, from the first on, keep their input alone and are computed again in
-    the backward; so many `lean_layers` after them keep two thirds, which costs next to nothing.
-    `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: the inputs kept of
-    recomputed layers wait in the host's memory; `host_vocabulary`: so do the embedding and the
+    the backward; so many `lean_layers` after them keep two thirds, which costs next to nothing. So
+    many `attention_layers` of the recomputed ones keep attention's part too.
+    `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: what recomputed
+    layers keep waits in the host's memory; `host_vocabulary`: so do the embedding and the
     head, which is read in slices. `buffer_bytes`: of logits, or of dequantised
     weights, held at once. `planned_bytes`: all of it together, 0 where nobody planned.
     """
@@ -61,6 +63,7 @@ class Plan:
     buffer_bytes: int
     reason: str
     planned_bytes: int = 0
+    attention_layers: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -96,7 +99,8 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     recomputed, lean = _memory_for_time(train, layers, fits, step, longest)
     if isinstance(shape, str):
         lean = 0  # a stock model's forward keeps what it keeps
-    per_token = activations.per_token(layers, recomputed, lean, offload)
+    attention = 0 if isinstance(shape, str) else min(train.keep_attention, recomputed)
+    per_token = activations.per_token(layers, recomputed, lean, offload, attention)
     fitting = room // max(1, per_token)
     tokens = max(longest, min(most, fitting))
     unpacked = round(_linear_weights(config) * width)
@@ -113,6 +117,7 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
         keep_weights=device.kind == "cpu" and tokens * per_token + unpacked <= room,
         offload=offload,
         host_vocabulary=host_vocabulary,
+        attention_layers=attention,
         buffer_bytes=SMALL_BUFFER_BYTES if recomputed == layers else LARGE_BUFFER_BYTES,
         reason=f"{tokens:,} tokens at once, limited by {limit}"
         + (f"; {recomputed} of {layers} layers recomputed to fit" if recomputed else ""),

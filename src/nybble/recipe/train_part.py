@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from nybble.recipe.part import Part
 
 Steps = Annotated[float, Field(ge=0)]
+# What transformers calls the loss on validation rows.
+FORMER_LOSSES = ("loss", "eval_loss")
 
 
 class TrainPart(Part):
@@ -39,7 +41,25 @@ class TrainPart(Part):
         "steps", description="steps: every save_steps; epoch: after each pass over the rows"
     )
     save_steps: Steps = Field(500, description="a checkpoint so often; 0: none")
-    save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
+    save_total_limit: int = Field(2, ge=1, description="checkpoints kept, and the best besides")
+    logging_steps: float = Field(
+        1, gt=0, description="a line in metrics.jsonl, and to trackers, so often"
+    )
+    load_best_model_at_end: bool = Field(
+        False, description="adapter/ is the best evaluation's, which is saved when it is found"
+    )
+    metric_for_best_model: str = Field(
+        "validation_loss", min_length=1, description="or one of the task's own metrics"
+    )
+    greater_is_better: bool | None = Field(
+        None, description="of that metric; by default not of losses and errors"
+    )
+    early_stopping_patience: int | None = Field(
+        None, ge=1, description="stop after so many evaluations in a row that were no better"
+    )
+    early_stopping_threshold: float = Field(
+        0.0, ge=0, description="better by no more than this does not count"
+    )
     recompute: Literal["auto", "none", "lean", "all"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         description="layers computed again in the backward; lean: norms and SwiGLU of all; "
@@ -48,8 +68,11 @@ class TrainPart(Part):
     memory_gb: float | None = Field(
         None, gt=0, description="memory that training may take, in GB; by default what is free"
     )
+    keep_attention: int = Field(
+        0, ge=0, description="recomputed layers that keep attention's part: less to compute again"
+    )
     offload: bool = Field(
-        False, description="inputs of recomputed layers wait in the host's memory (GPUs)"
+        False, description="what recomputed layers keep waits in the host's memory (GPUs)"
     )
     host_vocabulary: bool = Field(
         False, description="embedding and head wait in the host's memory (GPUs); for large models"
@@ -68,6 +91,9 @@ class TrainPart(Part):
         None, min_length=1, description="what trackers call the run; by default as its folder"
     )
     seed: int = Field(42, ge=0, description="of the new adapters, row order and dropout")
+    deterministic: bool = Field(
+        False, description="equal bits again on the same GPU, more slowly; CPUs give them anyway"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -83,6 +109,18 @@ class TrainPart(Part):
         if isinstance(value, str):
             return [] if value == "none" else [value]
         return value
+
+    @field_validator("metric_for_best_model")
+    @classmethod
+    def _todays_name(cls, value: str) -> str:
+        if value in FORMER_LOSSES:
+            raise ValueError("is called validation_loss here")
+        return value
+
+    @property
+    def seeks_best(self) -> bool:
+        """Whether anything depends on which evaluation is the best."""
+        return self.load_best_model_at_end or self.early_stopping_patience is not None
 
     @field_validator("max_steps")
     @classmethod

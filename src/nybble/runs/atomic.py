@@ -91,6 +91,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def remove_folder(path: Path) -> None:
+    """Remove the folder `path`; a crash in the middle leaves nothing under its name."""
+    aside = Path(tempfile.mkdtemp(prefix=f"{_partial()}{path.name}-", dir=path.parent))
+    os.replace(path, aside)
+    shutil.rmtree(aside)
+
+
 def sweep(folder: Path) -> None:
     """Remove what processes that are no more left half-written in `folder` and below it.
 

@@ -66,7 +66,8 @@ def memory_error(error: Exception) -> NybbleError | None:
 
     torch raises a class of its own on a GPU, and a plain RuntimeError where the CPU has none left.
     """
-    gpu = type(error).__name__ == "OutOfMemoryError" or "CUDA error: out of memory" in str(error)
+    told = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    gpu = type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in told)
     if not gpu and not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
         return None
     asked = _ALLOCATION.search(str(error))

@@ -105,7 +105,12 @@ class RunFolder:
 def checkpoints_in(folder: Path) -> list[Path]:
     """The checkpoints in `folder`, in the order of their steps."""
     found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
-    return sorted(found, key=lambda path: int(path.name[11:]))
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step of a checkpoint, which its name says."""
+    return int(checkpoint.name[11:])
 
 
 def check_output(output: Path | None, replace: bool) -> None:

@@ -6,7 +6,7 @@ where a connection ended early, but not where one was reset.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 MOST_TRIES = 5
@@ -56,7 +56,11 @@ def broke(error: BaseException | None) -> bool:
 
 def asked_seconds(error: BaseException | None) -> float | None:
     """How long the Hub asked to wait, at most `MOST_SECONDS`; None where it did not say."""
-    headers = getattr(_response(error), "headers", {})
+    return retry_after_seconds(getattr(_response(error), "headers", {}))
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """The wait that an answer's Retry-After asks for, at most `MOST_SECONDS`; None without one."""
     try:
         seconds = float(headers.get("Retry-After", ""))
     except ValueError:

@@ -12,7 +12,6 @@ random generator has to be kept.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,9 +24,9 @@ from safetensors.torch import load_file, save_file
 from nybble.model.adapted import ADAPTER
 from nybble.model.adapters import in_fp32
 from nybble.model.whole import save_whole, take_weights
-from nybble.runs.atomic import new_folder, write_json
+from nybble.runs.atomic import new_folder, remove_folder, write_json
 from nybble.runs.errors import InputError
-from nybble.runs.folder import checkpoints_in
+from nybble.runs.folder import checkpoints_in, step_of
 from nybble.training.identity import check_identity
 from nybble.training.manifest import damage, write_manifest
 from nybble.training.optimizer_state import optimizer_tensors, restore_optimizer
@@ -38,7 +37,10 @@ class TrainerState:
     """`step` steps are done, of `total_steps`, on the data with this fingerprint.
 
     `scaler` is the state of the loss scaling, empty where compute is not fp16. `identity`: what
-    must not change until it is resumed.
+    must not change until it is resumed. `best`: what is known of the evaluations, as
+    `training.best` has it; `best_checkpoint` the step of the checkpoint to end with, 0 for none.
+    `recent_losses` are those that a spike would stand out from. `owes_evaluation`: a signal came
+    before the evaluation of `step` was through. `tightened`: the plan, where memory had run out.
     """
 
     step: int
@@ -46,6 +48,11 @@ class TrainerState:
     fingerprint: str
     scaler: dict[str, Any]
     identity: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
+    best_checkpoint: int = 0
+    recent_losses: list[float] = field(default_factory=list)
+    owes_evaluation: bool = False
+    tightened: dict[str, Any] = field(default_factory=dict)
 
 
 def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
@@ -71,24 +78,59 @@ def save_trained(model: Any, folder: Path, base: str) -> None:
         save_whole(model, folder)
 
 
+def take_trained(model: Any, folder: Path) -> None:
+    """Put what `save_trained` wrote into `folder` on `model`, in fp32."""
+    if isinstance(model, PeftModel):
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        in_fp32(model)
+    else:
+        take_weights(model, folder)
+
+
 def save_checkpoint(
     checkpoints: Path,
-    model: PeftModel,
+    model: Any,
     optimizer: torch.optim.Optimizer,
     state: TrainerState,
     base: str,
     keep: int,
 ) -> Path:
-    """Write checkpoint-N whole or not at all, then remove all but the newest `keep`."""
+    """Write checkpoint-N whole or not at all, then remove all but the newest `keep`.
+
+    The best one of each that is kept is kept, too.
+    """
     target = checkpoints / f"checkpoint-{state.step}"
     with new_folder(target) as scratch:
         save_trained(model, scratch, base)
         save_file(optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
         write_json(scratch / "trainer_state.json", asdict(state))
         write_manifest(scratch)
-    for old in checkpoints_in(checkpoints)[:-keep]:
-        shutil.rmtree(old)
+    # Those beyond this step are of a training that was resumed before them.
+    found = [path for path in checkpoints_in(checkpoints) if step_of(path) <= state.step]
+    kept = set(found[-keep:]) | {best_of(path) for path in found[-keep:]}
+    for old in set(checkpoints_in(checkpoints)) - kept:
+        remove_folder(old)
     return target
+
+
+def best_of(checkpoint: Path) -> Path:
+    """The checkpoint that was the best when `checkpoint` was written; it may be gone."""
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
+        return checkpoint.with_name(f"checkpoint-{state['best_checkpoint']}")
+    except (OSError, ValueError, KeyError, TypeError):
+        return checkpoint
+
+
+def load_best(checkpoints: Path, step: int, model: Any) -> bool:
+    """Put what checkpoint `step` trained on `model`; tells in a line where it is damaged."""
+    folder = checkpoints / f"checkpoint-{step}"
+    wrong = damage(folder)
+    if wrong:
+        print(f"damaged    {folder}, the best, is left out: {wrong}. The last adapters are kept.")
+        return False
+    take_trained(model, folder)
+    return True
 
 
 def load_checkpoint(
@@ -110,10 +152,6 @@ def load_checkpoint(
     state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
     check_identity(str(folder), state.get("identity", {}), identity or {})
     moments = load_file(folder / "optimizer.safetensors")
-    if isinstance(model, PeftModel):
-        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-        in_fp32(model)
-    else:
-        take_weights(model, folder)
+    take_trained(model, folder)
     restore_optimizer(model, optimizer, moments)
     return TrainerState(**state)

@@ -7,9 +7,10 @@ from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 
 # How often is looked, saved and told, and how memory is used, changes nothing of what is learnt.
-FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute", "memory_gb",
-        "offload", "host_vocabulary", "pack_tokens", "report_to", "project",
-        "run_name")  # fmt: skip
+FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute",
+        "keep_attention", "memory_gb", "offload", "host_vocabulary", "pack_tokens", "report_to",
+        "project", "run_name", "logging_steps", "load_best_model_at_end",
+        "early_stopping_patience", "early_stopping_threshold")  # fmt: skip
 
 
 def identity_of(recipe: Recipe) -> dict[str, Any]:
@@ -22,6 +23,19 @@ def identity_of(recipe: Recipe) -> dict[str, Any]:
         for name, value in (fields or {}).items()
         if not (part == "train" and name in FREE)
     }
+
+
+def check_same_training(where: str, then: tuple[str, int], now: tuple[str, int]) -> None:
+    """Raise `InputError` where the fingerprint of the rows or the number of steps differs."""
+    for what, was, is_now in (
+        ("training rows", then[0][:12], now[0][:12]),
+        ("number of steps", then[1], now[1]),
+    ):
+        if was != is_now:
+            raise InputError(
+                f"{where}: the {what} changed since ({was} then, {is_now} now).",
+                "Restore what it was trained on, or begin anew with `nybble run`.",
+            )
 
 
 def check_identity(where: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

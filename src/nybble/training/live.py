@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console, Group, OverflowMethod, RenderableType
 from rich.live import Live
@@ -25,7 +26,7 @@ from nybble.training.sparkline import ASCII_BARS, BARS, Curve, sparkline
 
 WIDTH = 72
 REFRESHES_PER_SECOND = 2.0
-# The rate is that of so many last steps, validation and saves between them included.
+# The rate and the time left are those of so many last steps.
 RECENT_STEPS = 50
 GIGABYTE = 1e9
 
@@ -45,6 +46,16 @@ class Expected:
     planned_bytes: int = 0
 
 
+class Told(NamedTuple):
+    """A step of which the view was told."""
+
+    when: float
+    step: int
+    seconds: float
+    tokens: float
+    scored: float
+
+
 class LiveView:
     """A watcher that shows a training; `metrics` has what was done before a resume."""
 
@@ -62,8 +73,8 @@ class LiveView:
         self.curve = Curve(total)
         self.last: dict[str, float] = {}
         self.checks: list[tuple[float, int]] = []
-        # Of each recent step: when it was over, its tokens, and those of them that were scored.
-        self.recent: deque[tuple[float, float, float]] = deque(maxlen=RECENT_STEPS + 1)
+        # Of recent steps that were told: when and which, and its seconds, tokens, scored tokens.
+        self.recent: deque[Told] = deque(maxlen=RECENT_STEPS + 1)
 
     def begin(self, total_steps: int, first_step: int) -> None:
         self._clear(total_steps, first_step)
@@ -71,7 +82,7 @@ class LiveView:
             for line in read_json_lines(self.metrics):
                 if line["step"] <= first_step:
                     self._take(line)
-        self.recent.append((time.monotonic(), 0.0, 0.0))
+        self.recent.append(Told(time.monotonic(), first_step, 0.0, 0.0, 0.0))
         if not sys.stdout.isatty() or self.console.is_dumb_terminal:
             self.plain = Watch("training", total_steps, first_step, None, None)
             return
@@ -86,8 +97,9 @@ class LiveView:
         with self.lock:
             self._take(values)
             if "loss" in values:
-                tokens, scored = (float(values.get(n, 0)) for n in ("tokens", "scored_tokens"))
-                self.recent.append((time.monotonic(), tokens, scored))
+                names = ("step_seconds", "tokens", "scored_tokens")
+                numbers = (float(values.get(name, 0)) for name in names)
+                self.recent.append(Told(time.monotonic(), self.step, *numbers))
         if self.plain and "loss" in values:
             note = f"loss {self.last['loss']:.3f}  {self.rates()[0]:,.0f} tokens/s"
             self.plain.update(self.step, note)
@@ -110,13 +122,15 @@ class LiveView:
             self.checks.append((numbers["validation_loss"], self.step))
 
     def rates(self) -> tuple[float, float, float]:
-        """Tokens, scored tokens and steps a second, over the recent steps; 0 before the first."""
-        begun, seconds = self.recent[0][0], self.recent[-1][0] - self.recent[0][0]
-        steps = [entry for entry in self.recent if entry[0] > begun]
-        if not steps or seconds <= 0:
+        """Tokens and scored tokens a second of the steps that were told lately; and steps a second
+        since the first of them, with validation and saves. 0 before the first."""
+        first, *told = self.recent
+        busy = sum(one.seconds for one in told)
+        seconds = told[-1].when - first.when if told else 0.0
+        if busy <= 0 or seconds <= 0:
             return 0.0, 0.0, 0.0
-        tokens, scored = sum(entry[1] for entry in steps), sum(entry[2] for entry in steps)
-        return tokens / seconds, scored / seconds, len(steps) / seconds
+        tokens, scored = sum(one.tokens for one in told), sum(one.scored for one in told)
+        return tokens / busy, scored / busy, (told[-1].step - first.step) / seconds
 
     def render(self) -> RenderableType:
         """The view as it is now; called from a thread of Rich's."""

@@ -1,27 +1,33 @@
 """The training loop, over optimiser steps.
 
 Nothing waits for the device inside a step: a step that is not finite is skipped by fused AdamW
-itself, and its loss is read one step late.
+itself, and its loss is read one step late. What runs out of memory is done again, in less.
 """
 
 import math
+import signal
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from torch import Tensor
 
-from nybble.data.batches import StepBatch, StepLoader
+from nybble.data.batches import StepBatch, StepLoader, row_lengths
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
 from nybble.recipe.train_part import TrainPart
-from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
-from nybble.training.checkpoint import TrainerState, load_checkpoint, save_checkpoint
+from nybble.training.best import Best
+from nybble.training.checkpoint import (
+    TrainerState,
+    load_best,
+    load_checkpoint,
+    save_checkpoint,
+)
+from nybble.training.identity import check_same_training
 from nybble.training.metrics import MetricsLog
 from nybble.training.not_finite import Decode, not_finite_error, write_rows
 from nybble.training.optimizer import (
@@ -31,15 +37,23 @@ from nybble.training.optimizer import (
     steps_of,
     total_steps,
 )
-from nybble.training.signals import StopAsked
+from nybble.training.optimizer_state import allocate
+from nybble.training.pending import Pending, line_of
+from nybble.training.recovery import Room
+from nybble.training.signals import StopAsked, StopNow
+from nybble.training.spikes import Spikes
 from nybble.training.watchers import Watcher, watched_by
+
+# The task's own metrics after so many steps, by their names.
+Judge = Callable[[int], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """`validation_loss` is None where there are no validation rows.
+    """Of `steps` done, the adapter is what `adapter_step` of them had made.
 
-    `padded_share`: of the tokens computed, those that were padding.
+    `validation_loss` is that adapter's, None where there are no validation rows. `padded_share`: of
+    the tokens computed, those that were padding. `stopped_early`: patience was at its end.
     """
 
     steps: int
@@ -48,34 +62,15 @@ class TrainResult:
     train_loss: float
     validation_loss: float | None
     padded_share: float
-
-
-class Pending:
-    """A step whose loss and gradient norm are on their way from the device.
-
-    They are waited for by an event of their own: a plain `float(loss)` would wait for the step
-    that was queued after it, too.
-    """
-
-    def __init__(
-        self, step: int, loss: Tensor, grad_norm: Tensor, batch: StepBatch, rate: float
-    ) -> None:
-        self.step, self.batch, self.rate = step, batch, rate
-        self._numbers = torch.stack([loss, grad_norm]).to("cpu", non_blocking=True)
-        self._arrived = torch.cuda.Event() if loss.is_cuda else None  # type: ignore[no-untyped-call]
-        if self._arrived:
-            self._arrived.record()
-
-    def numbers(self) -> tuple[float, float]:
-        """Loss and gradient norm, as soon as they are there."""
-        if self._arrived:
-            self._arrived.synchronize()
-        loss, grad_norm = self._numbers.tolist()
-        return loss, grad_norm
+    adapter_step: int
+    stopped_early: bool
 
 
 class Trainer:
-    """Trains the adapters of `model` on the steps of `loader`, into `folder`."""
+    """Trains the adapters of `model` on the steps of `loader`, into `folder`.
+
+    `judge` gives the task's own metrics, which are measured with the validation loss.
+    """
 
     def __init__(
         self,
@@ -90,11 +85,14 @@ class Trainer:
         watchers: Sequence[Watcher] = (),
         identity: Mapping[str, Any] | None = None,
         decode: Decode | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.identity = dict(identity or {})
         self.decode = decode
+        self.judge = judge
         self.model = model
         self.train_step = train_step
+        self.leads = train_step.team.leads
         self.loader = loader
         self.validation = validation
         self.part = part
@@ -105,67 +103,104 @@ class Trainer:
         self.parameters = list(trainable_parameters(model).values())
         self.optimizer = make_optimizer(self.parameters, part)
         self.total = total_steps(part, loader)
-        self.scaler = torch.amp.GradScaler(
-            train_step.device, enabled=train_step.dtype == torch.float16
-        )
+        self.scaler = self._new_scaler()
+        self.bad = torch.zeros((), dtype=torch.bool, device=train_step.device)
+        layers = int(getattr(model.config, "num_hidden_layers", 0) or 0)
+        longest = max(row_lengths(loader.rows), default=1)
+        self.room = Room(train_step, layers, longest, self._tightened)
+        self.log = MetricsLog(folder.metrics, watchers)
+        self.stop = StopAsked(heeds=False)
+        self.pending: Pending | None = None
+        self.done = 0
+        self.saved: int | None = None
+        self.owes_evaluation = False
+        self.best, self.spikes = Best(), Spikes()
+        self.validation_loss: float | None = None
         self.settled = time.monotonic()
         self.tokens = self.computed_tokens = self.padded_tokens = 0
         self.train_loss = float("nan")
 
     def run(self, checkpoint: Path | None = None) -> TrainResult:
         """Train from the start, or from `checkpoint`, to the end."""
-        start = self._restore(checkpoint) if checkpoint else 0
-        log = MetricsLog(self.folder.metrics, start, self.watchers)
-        began = self.settled = time.monotonic()
-        validation_loss: float | None = None
-        pending: Pending | None = None
-        eval_every = steps_of(self.part.eval_steps, self.total)
-        saves = save_points(self.part, self.loader, self.total)
-        heeds = self.train_step.team.leads
-        watched = watched_by(self.watchers, self.total, start)
-        with watched, StopAsked(heeds) as stop:
-            for step, batch in enumerate(self.loader.steps(start, self.total), start):
-                launched = self._launch(step, batch)
-                if pending:
-                    self._settle(pending, log)
-                pending = launched
-                done = step + 1
-                at_eval = done == self.total or (eval_every and done % eval_every == 0)
-                at_save = done in saves or stop.signal is not None
-                if at_eval or at_save:
-                    self._settle(launched, log)
-                    pending = None
-                if at_eval and self.validation:
-                    validation_loss = self.train_step.evaluate(self.validation)
-                    log.add(step=done, validation_loss=validation_loss)
-                    self.settled = time.monotonic()
-                if at_save:
-                    self._save(done)
-                    if stop.signal is not None:
-                        stop.leave(done)
+        if checkpoint:
+            self._restore(checkpoint)
+        self.log.begin(self.done)
+        began = time.monotonic()
+        watched = watched_by(self.watchers, self.total, self.done)
+        with watched, StopAsked(self.leads) as self.stop:
+            if checkpoint:
+                self.log.add(step=self.done, resumed=True)
+            try:
+                self.room.do(self.done, allocate, self.optimizer)
+                self._train()
+            except StopNow:
+                # A step or an evaluation under way is given up: it left no trace.
+                self._settle_pending()
+                self._save()
+                self.stop.leave(self.done)
+        adapter_step = self._take_best()
         seconds = time.monotonic() - began
         padded = self.padded_tokens / max(1, self.computed_tokens)
         return TrainResult(
-            self.total, seconds, self.tokens, self.train_loss, validation_loss, padded
-        )
+            self.done, seconds, self.tokens, self.train_loss, self.validation_loss, padded,
+            adapter_step, self.done < self.total,
+        )  # fmt: skip
+
+    def _train(self) -> None:
+        """Train on from where it stands."""
+        evaluations = steps_of(self.part.eval_steps, self.total)
+        saves = save_points(self.part, self.loader, self.total)
+        if self.owes_evaluation:
+            self._evaluate()
+        self.settled = time.monotonic()
+        for step, batch in enumerate(self.loader.steps(self.done, self.total), self.done):
+            if self.best.over(self.part):
+                break
+            if self.scaler.is_enabled():
+                self._settle_pending()  # its scale is waited for anyhow
+            launched = self.room.do(step + 1, self._launch, step, batch)
+            self._settle_pending()
+            self.pending, self.done = launched, step + 1
+            at_eval = self.done == self.total or (evaluations and self.done % evaluations == 0)
+            at_save = self.done in saves or self.stop.signal is not None
+            if at_eval or at_save:
+                self._settle_pending()
+            if at_eval:
+                self._evaluate()
+            if at_save or self._is_best_to_keep():
+                self.room.do(self.done, self._save)
+            if self.stop.signal is not None:
+                self._save()
+                self.stop.leave(self.done)
+        self._settle_pending()
 
     def _launch(self, step: int, batch: StepBatch) -> Pending:
-        """Queue forward, backward, clipping and AdamW; a gradient that is not finite is skipped."""
+        """Queue forward, backward, clipping and AdamW; a gradient that is not finite is skipped.
+
+        Where that stops the training, so is every step after it, until its loss has been read.
+        """
         rate = learning_rate(step, self.total, self.part)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self.train_step(batch, step, self.scaler.get_scale())
+        with self.stop.breaking(signal.SIGTERM):
+            loss = self.train_step(batch, step, self.scaler.get_scale())
         self.scaler.scale(loss)  # makes the scaler's own tensors, which unscale_ needs
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.part.max_grad_norm)
         if not self.scaler.is_enabled():
-            self.optimizer.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+            bad = ~torch.isfinite(norm + loss)
+            if self.part.on_nan == "stop":
+                bad = self.bad.logical_or_(bad)
+            self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return Pending(step + 1, loss, norm, batch, rate)
 
-    def _settle(self, pending: Pending, log: MetricsLog) -> None:
-        """Read a step's numbers and write them down."""
+    def _settle_pending(self) -> None:
+        """Read the numbers of the step that is under way, if any, and write them down."""
+        if self.pending is None:
+            return
+        pending, self.pending = self.pending, None
         loss, norm = pending.numbers()
         now = time.monotonic()
         seconds, self.settled = now - self.settled, now
@@ -173,31 +208,67 @@ class Trainer:
         self.computed_tokens += pending.batch.computed_tokens
         self.padded_tokens += pending.batch.padded_tokens
         self.train_loss = loss
-        values = {
-            "step": pending.step,
-            "loss": loss,
-            "learning_rate": pending.rate,
-            "grad_norm": norm,
-            "tokens": pending.batch.tokens,
-            "scored_tokens": pending.batch.scored_tokens,
-            "padded_tokens": pending.batch.padded_tokens,
-            "step_seconds": round(seconds, 4),
-        }
-        if self.train_step.device == "cuda":
-            values["peak_bytes"] = torch.cuda.max_memory_reserved()
-        log.add(**values)
-        if not math.isfinite(loss) and self.part.on_nan == "stop":
-            write_rows(self.folder, pending.step, pending.batch, self.loader.rows, self.decode)
-            warming_up = pending.step <= steps_of(self.part.warmup_steps, self.total)
-            fp16 = self.scaler.is_enabled()
-            raise not_finite_error(pending.step, loss, self.part, warming_up, fp16)
+        values = line_of(pending, loss, norm, seconds)
+        if self.spikes.add(loss):
+            values["spike"] = True
+        every = steps_of(self.part.logging_steps, self.total)
+        told = pending.step % every == 0 or pending.step == self.total
+        if told or values.keys() & {"spike", "skipped"}:
+            self.log.add(**values)
+        if "skipped" in values and self.part.on_nan == "stop":
+            self._refuse(pending, loss, norm)
 
-    def _save(self, step: int) -> None:
-        if not self.train_step.team.leads:
+    def _refuse(self, pending: Pending, loss: float, norm: float) -> None:
+        """Stop at a step that is not finite; a gradient that overflowed fp16 is no reason to.
+
+        Neither this step nor one after it has changed anything: what was before is saved.
+        """
+        if self.scaler.is_enabled() and math.isfinite(loss):
             return
+        write_rows(self.folder, pending.step, pending.batch, self.loader.rows, self.decode)
+        self.done = pending.step - 1
+        self._save()
+        warming_up = pending.step <= steps_of(self.part.warmup_steps, self.total)
+        fp16 = self.scaler.is_enabled()
+        raise not_finite_error(pending.step, loss, norm, self.part, warming_up, fp16)
+
+    def _evaluate(self) -> None:
+        """Measure what the recipe measures; a signal gives it up, to be done after a resume."""
+        if not self.validation and not self.judge:
+            return
+        self.owes_evaluation = True
+        values: dict[str, float] = {}
+        with self.stop.breaking(signal.SIGINT, signal.SIGTERM):
+            if self.validation:
+                evaluate = self.train_step.evaluate
+                values["validation_loss"] = self.room.do(self.done, evaluate, self.validation)
+            if self.judge:
+                measured = self.room.do(self.done, self.judge, self.done) if self.leads else {}
+                values |= self.train_step.team.shared(dict(measured))
+        self.owes_evaluation = False
+        self.validation_loss = values.get("validation_loss")
+        self.log.add(step=self.done, **values)
+        self.best = self.best.after(self.done, values, self.part)
+        self.settled = time.monotonic()
+
+    def _is_best_to_keep(self) -> bool:
+        """Whether this step is the best so far, and more steps follow that may be worse."""
+        wanted = self.part.load_best_model_at_end and self.best.step == self.done
+        return wanted and self.done < self.total
+
+    def _save(self) -> None:
+        """Write a checkpoint of the steps that are done, unless there is one, or nothing to keep.
+
+        The best one is kept besides the newest.
+        """
+        if not self.leads or self.done in (0, self.saved):
+            return
+        best = self.best.step if self.part.load_best_model_at_end else 0
         state = TrainerState(
-            step, self.total, self.fingerprint, self.scaler.state_dict(), self.identity
-        )
+            self.done, self.total, self.fingerprint, self.scaler.state_dict(), self.identity,
+            best=asdict(self.best), best_checkpoint=best, recent_losses=self.spikes.recent,
+            owes_evaluation=self.owes_evaluation, tightened=self.room.state(),
+        )  # fmt: skip
         checkpoint = save_checkpoint(
             self.folder.checkpoints,
             self.model,
@@ -206,20 +277,41 @@ class Trainer:
             self.base,
             self.part.save_total_limit,
         )
+        self.saved = self.done
         for watcher in self.watchers:
-            watcher.saved(step, checkpoint)
+            watcher.saved(self.done, checkpoint)
 
-    def _restore(self, checkpoint: Path) -> int:
+    def _restore(self, checkpoint: Path) -> None:
         state = load_checkpoint(checkpoint, self.model, self.optimizer, self.identity)
-        for what, then, now in (
-            ("training rows", state.fingerprint[:12], self.fingerprint[:12]),
-            ("number of steps", state.total_steps, self.total),
-        ):
-            if then != now:
-                raise InputError(
-                    f"{checkpoint}: the {what} changed since ({then} then, {now} now).",
-                    "Restore what it was trained on, or begin anew with `nybble run`.",
-                )
+        check_same_training(
+            str(checkpoint), (state.fingerprint, state.total_steps), (self.fingerprint, self.total)
+        )
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.scaler)
-        return state.step
+        self.done = self.saved = state.step
+        self.best, self.spikes = Best(**state.best), Spikes(state.recent_losses)
+        self.owes_evaluation = state.owes_evaluation
+        self.room.restore(state.tightened)
+
+    def _take_best(self) -> int:
+        """Put the best checkpoint's adapters on the model where asked; the step they are of."""
+        wanted = self.part.load_best_model_at_end and self.best.step not in (0, self.done)
+        if not wanted or not self.leads:
+            return self.done
+        if not load_best(self.folder.checkpoints, self.best.step, self.model):
+            return self.done
+        self.validation_loss = self.best.values.get("validation_loss")
+        self.log.add(step=self.done, adapter_step=self.best.step)
+        return self.best.step
+
+    def _tightened(self, step: int, plan: str) -> None:
+        """Memory ran out in `step`, which is done again as `plan` says."""
+        if self.scaler.is_enabled():
+            scale, self.scaler = self.scaler.state_dict(), self._new_scaler()
+            self.scaler.load_state_dict(scale)
+        self.log.add(step=step, out_of_memory=plan)
+        print(f"memory     ran out at step {step:,}: again with {plan}", flush=True)
+
+    def _new_scaler(self) -> torch.amp.GradScaler:
+        fp16 = self.train_step.dtype == torch.float16
+        return torch.amp.GradScaler(self.train_step.device, enabled=fp16)

@@ -28,17 +28,19 @@ def write_rows(
 
 
 def not_finite_error(
-    step: int, loss: float, part: TrainPart, warming_up: bool, fp16: bool
+    step: int, loss: float, norm: float, part: TrainPart, warming_up: bool, fp16: bool
 ) -> NybbleError:
-    """The two lines, with the likeliest cause first."""
+    """The two lines, with the likeliest cause first; `norm` is the gradient's."""
     if fp16:
         advice = "Say model.dtype=bfloat16 or float32: float16 holds nothing above 65,504"
     elif warming_up:
         advice = f"Lengthen train.warmup_steps (now {part.warmup_steps:g})"
     else:
         advice = f"Lower train.learning_rate (now {part.learning_rate:g})"
-    what = "NaN" if math.isnan(loss) else "infinite"
+    name, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+    what = "NaN" if math.isnan(value) else "infinite"
+    before = f"; checkpoint-{step - 1} holds the adapters from before" if step > 1 else ""
     return NybbleError(
-        f"The loss of step {step} is not finite ({what}); its rows are in {NOT_FINITE}.",
-        f"{advice}; the last checkpoint holds the adapters from before.",
+        f"The {name} of step {step} is not finite ({what}); its rows are in {NOT_FINITE}.",
+        f"{advice}{before}.",
     )

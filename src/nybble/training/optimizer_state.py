@@ -26,6 +26,26 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
     }
 
 
+@torch.no_grad()
+def allocate(optimizer: Any) -> None:
+    """Make all that `optimizer` will remember, before its first step.
+
+    Else memory could run out in the middle of that step, with some parameters updated.
+    """
+    held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in held:
+        if optimizer.state.get(parameter):
+            continue
+        if hasattr(optimizer, "init_state"):
+            _init_state(optimizer, parameter)
+        else:
+            optimizer.state[parameter] = {
+                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+            }
+
+
 def restore_optimizer(
     model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
@@ -56,7 +76,18 @@ def restore_optimizer(
 
 
 def _fill(optimizer: Any, parameter: nn.Parameter, saved: Mapping[str, Tensor]) -> None:
-    """Have bitsandbytes make its own buffers, which may be paged, and fill them."""
+    """Have bitsandbytes make its own buffers, and fill them."""
+    _init_state(optimizer, parameter)
+    state = optimizer.state[parameter]
+    for key, value in saved.items():
+        if isinstance(state.get(key), Tensor):
+            state[key].copy_(value)
+        else:
+            state[key] = value.item()
+
+
+def _init_state(optimizer: Any, parameter: nn.Parameter) -> None:
+    """Have bitsandbytes make its own buffers, which may be paged."""
     if not optimizer.initialized:
         optimizer.check_overrides()
         optimizer.to_gpu()
@@ -67,12 +98,6 @@ def _fill(optimizer: Any, parameter: nn.Parameter, saved: Mapping[str, Tensor]) 
         if p is parameter
     )  # fmt: skip
     optimizer.init_state(groups[group], parameter, group, place)
-    state = optimizer.state[parameter]
-    for key, value in saved.items():
-        if isinstance(state.get(key), Tensor):
-            state[key].copy_(value)
-        else:
-            state[key] = value.item()
 
 
 def _tensor(value: Tensor | int | float) -> Tensor:

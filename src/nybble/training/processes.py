@@ -133,6 +133,17 @@ def joined(place: Place) -> Iterator[None]:
             distributed.destroy_process_group()
 
 
+def of_first(what: str, mine: int) -> int:
+    """The first process' value of `what`."""
+    team = team_here()
+    if team.size == 1:
+        return mine
+    store = distributed.distributed_c10d._get_default_store()
+    if team.leads:
+        store.set(f"of_first/{what}", str(mine))
+    return int(store.get(f"of_first/{what}"))
+
+
 def agree(mine: Mapping[str, object]) -> None:
     """Raise `InputError` where this process is about to train otherwise than the first one."""
     team = team_here()
