@@ -14,6 +14,7 @@ from nybble.export.card import write_card
 from nybble.export.published import check_published, list_files, stage_run
 from nybble.export.push import what_to_push
 from nybble.generation.sampling import Sampling
+from nybble.pipeline.contenders import read_named
 from nybble.pipeline.inference import find_subject, load_speaker
 from nybble.pipeline.merge import merge_run
 from nybble.pipeline.run import resume
@@ -129,3 +130,11 @@ def test_the_card_of_new_tokens_loads_them_in_plain_peft(taught) -> None:
         assert torch.allclose(
             found["model"](**ids).logits.float(), speaker.model(**ids).logits, atol=1e-3
         )
+
+
+def test_a_whole_model_is_compared_as_one_of_its_own(whole) -> None:
+    ours, rows = read_named([str(whole.path), "bundled:mini"], None)
+    tuned, base = ours
+    assert tuned.model_folder == whole.model.absolute() and tuned.adapter_folder is None
+    assert tuned.run == whole and base.run is None
+    assert rows.lora is None

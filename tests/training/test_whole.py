@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from nybble.data.batches import StepLoader, make_step
 from nybble.engine.step import TrainStep
+from nybble.generation.identity import local_identity
 from nybble.model.adapters import trainable_parameters
 from nybble.model.load import load_base
 from nybble.model.whole import load_whole, untuned
@@ -105,3 +106,15 @@ def test_a_base_that_is_stored_quantised_is_refused(stage, plan, tmp_path) -> No
     part = load_recipe("price-demo", WHOLE).model
     with pytest.raises(InputError, match="is quantised"):
         load_whole(tmp_path, part, plan)
+
+
+def test_its_answers_are_not_taken_for_its_bases(stage, plan) -> None:
+    """Answers are kept under what tells models apart: here all of the weights."""
+    whole = replace(stage, recipe=load_recipe("price-demo", WHOLE))
+    model = load_model(whole, plan, None)
+    known = ("none", "float32")
+    before = local_identity(model, stage.model_folder, *known)
+    model.model.norm.weight.data[0] += 1e-3
+    after = local_identity(model, stage.model_folder, *known)
+    base = local_identity(model, stage.model_folder, *known, adapted=False)
+    assert len({before, after, base}) == 3
