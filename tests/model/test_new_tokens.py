@@ -136,3 +136,12 @@ def test_an_adapter_with_them_is_refused_by_a_base_without(extended, stage, plan
     with pytest.raises(InputError, match="does not fit the model") as refused:
         load_model(without, plan, adapter)
     assert "model.new_tokens" in refused.value.fix
+
+
+@pytest.mark.parametrize(
+    "override", ["lora.modules_to_save=[embed_tokens]", "lora.target_modules=[q_proj,lm_head]"]
+)
+def test_a_table_is_not_trained_twice(extended, plan, override) -> None:
+    both = replace(extended, recipe=load_recipe("price-demo", [*SHORT, override]))
+    with pytest.raises(InputError, match=r"model\.new_tokens are learnt by themselves"):
+        load_model(both, plan, None)

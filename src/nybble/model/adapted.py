@@ -38,6 +38,19 @@ def refuse_tied_adapters(model: Any, part: LoraPart) -> bool:
     return any(name in VOCABULARY for name in part.modules_to_save)
 
 
+def refuse_tables_trained_twice(part: LoraPart) -> None:
+    """Raise `InputError` where new tokens' rows are learnt and `part` trains their table, too."""
+    targets = part.target_modules if isinstance(part.target_modules, list) else []
+    for field, names in (("target_modules", targets), ("modules_to_save", part.modules_to_save)):
+        for name in VOCABULARY:
+            if name in names:
+                raise InputError(
+                    f"lora.{field} has {name}, whose rows of model.new_tokens are learnt by "
+                    "themselves.",
+                    f"Leave {name} out of lora.{field}, or leave out model.new_tokens.",
+                )
+
+
 def refuse_what_was_left_out(model: PeftModel, part: LoraPart) -> None:
     """Raise `InputError` for what `part` names and PEFT did not adapt as asked."""
     adapted = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}

@@ -13,6 +13,7 @@ from torch import nn
 from nybble.model.adapted import (
     ADAPTER,
     refuse_plain_lora,
+    refuse_tables_trained_twice,
     refuse_tied_adapters,
     refuse_what_was_left_out,
 )
@@ -29,6 +30,8 @@ def attach_adapters(
     The rows `new_ids` of embedding and head are trained too.
     """
     targets = list(ATTENTION) if part.target_modules == "attention" else part.target_modules
+    if new_ids:
+        refuse_tables_trained_twice(part)
     tied = refuse_tied_adapters(model, part)
     config = LoraConfig(
         r=part.r,
