@@ -35,10 +35,14 @@ check: install
 	@$(BIN)/mypy
 	@$(call pytest,$(VENV)) -m "not slow" --hypothesis-profile=fast
 
-# What `make test` does with a tenth of the conversations: every chat template against an oracle.
+# The long forms of what `make test` does in short: every chat template against an oracle; kills,
+# damage, full disks, signals and lack of memory at every place; micro-batches.
 exhaustive: install
 	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness \
-		tests/training/test_kills.py tests/training/test_manifest.py
+		tests/training/test_kills.py tests/training/test_manifest.py \
+		tests/training/test_damage.py tests/training/test_full_disk.py \
+		tests/training/test_signals.py tests/training/test_recovery.py \
+		tests/engine/test_micro_batches.py
 
 bench: install peers
 	@$(BIN)/python benchmarks/cpu_step.py

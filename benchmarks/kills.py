@@ -1,10 +1,11 @@
 """A training killed at random moments, in saves too, beside one that nobody touched.
 
-    python benchmarks/kills.py OUT.json [--kills 10] [--steps 400]
+    python benchmarks/kills.py OUT.json [--kills 10] [--steps 400] [--deterministic]
 
 The bundled model learns random rows by `nybble train`, with packing and dropout. A second training
 of the same recipe is killed with SIGKILL and resumed as often as is asked; each resume must go on
-from the newest checkpoint. Every step's loss is then held against the untouched run's.
+from the newest checkpoint. Every step's loss is then held against the untouched run's; with
+--deterministic the adapters should have the same bits on a GPU, too.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 SAVE_STEPS = 10
 
 
-def write_recipe(folder: Path, steps: int) -> Path:
+def write_recipe(folder: Path, steps: int, deterministic: bool) -> Path:
     """Rows of random letters, and a recipe that saves often."""
     draw = random.Random(0)
     letters = "abcdefghijklmnopqrstuvwxyz "
@@ -37,7 +38,8 @@ def write_recipe(folder: Path, steps: int) -> Path:
         "data": {"train": str(folder / "rows.jsonl"), "validation": 16, "test": 0},
         "lora": {"r": 16, "lora_alpha": 32, "lora_dropout": 0.1},
         "train": {"batch_size": 8, "max_steps": steps, "learning_rate": 1e-3,
-                  "eval_steps": 50, "save_steps": SAVE_STEPS, "save_total_limit": 3},
+                  "eval_steps": 50, "save_steps": SAVE_STEPS, "save_total_limit": 3,
+                  "deterministic": deterministic},
     }  # fmt: skip
     (folder / "recipe.yaml").write_text(json.dumps(recipe))
     return folder / "recipe.yaml"
@@ -93,10 +95,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--deterministic", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        recipe, nybble = write_recipe(folder, given.steps), [sys.executable, "-m", "nybble"]
+        recipe = write_recipe(folder, given.steps, given.deterministic)
+        nybble = [sys.executable, "-m", "nybble"]
         whole = [*nybble, "train", str(recipe), "--output", str(folder / "whole")]
         subprocess.run(whole, check=True, stdout=subprocess.DEVNULL)
         run, moment = folder / "killed", random.Random(1)
@@ -107,6 +111,7 @@ def main() -> None:
             print(json.dumps(kills[-1]), flush=True)
             command = [*nybble, "resume", str(run)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        resumed = [line["step"] for line in logged(run) if "resumed" in line]
         one, other = losses(folder / "whole"), losses(run)
         apart = {step: abs(other[step] - loss) / loss for step, loss in one.items()}
         name = "adapter/adapter_model.safetensors"
@@ -119,7 +124,9 @@ def main() -> None:
         "python": platform.python_version(),
         **{p: version(p) for p in ("torch", "transformers", "peft", "bitsandbytes")},
         "steps": len(one),
+        "deterministic": given.deterministic,
         "kills": kills,
+        "steps_that_metrics_say_were_resumed_from": resumed,
         "largest_relative_difference_of_a_loss": max(apart.values()),
         "adapters_bit_identical": equal,
     }

@@ -2,10 +2,10 @@
 
     python benchmarks/report_page.py [OUT.json]
 
-The rows are long (prompts of 1,500 characters, programs of 900) and unlike one another, so that
-they compress as prose and code do. Times are the page's own, from the start of the navigation: when
-the first tables are drawn, and when the rows are unpacked and drawn too. The figure is the median
-of five openings, each in a fresh profile.
+The rows are long (prompts of 1,500 characters, answers of 900 that end in a number) and unlike one
+another, so that they compress as prose does; the scatter of all of them is drawn too. Times are the
+page's own, from the start of the navigation: when the first tables are drawn, and when the rows are
+unpacked and drawn too. The figure is the median of five openings, each in a fresh profile.
 """
 
 import json
@@ -24,10 +24,11 @@ from rich.table import Table
 
 from nybble.evaluation.comparison import compare
 from nybble.evaluation.contender import Contender
+from nybble.evaluation.metrics.numbers import Thresholds
 from nybble.evaluation.slices import slicings
 from nybble.evaluation.task import Item
-from nybble.evaluation.tasks.text import TextTask
-from nybble.pipeline.evaluate import side_by_side
+from nybble.evaluation.tasks.number import NumberTask
+from nybble.pipeline.judged_files import side_by_side
 from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.report.page import write_comparison_report
 
@@ -40,6 +41,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--dump-dom", "--timeout=10000",
 )  # fmt: skip
+CATEGORIES = ("toys", "garden", "books")
 SYLLABLES = ("ka", "lo", "mi", "ren", "tas", "vor", "el", "un", "shi", "gra", "pe", "not", "ix")
 
 
@@ -75,18 +77,19 @@ def make_page(folder: Path) -> Path:
         return text[:characters]
 
     items = [
-        Item(i, prose(1_500), prose(900), {"category": rng.choice(("toys", "garden", "books"))})
+        Item(i, prose(1_500), rng.lognormvariate(4, 1), {"category": rng.choice(CATEGORIES)})
         for i in range(ROWS)
     ]
-    task = TextTask(fallback="", metric="exact_match")
+    task = NumberTask(50.0, Thresholds(40, 0.2, 80, 0.4), extract="last")
     contenders = []
     for place, name in enumerate(MODELS):
-        answers = [
-            (str(item.truth) if rng.random() < 0.8 - 0.2 * place else prose(900),) for item in items
-        ]
+        guesses = (rng.lognormvariate(4, 1) if rng.random() < 0.2 * place else item.truth
+                   for item in items)  # fmt: skip
+        answers = [(f"{prose(900)} {guess:.2f}",) for guess in guesses]
         contenders.append(Contender(name, "adapter", task.judge(items, answers)))
-    part = EvaluatePart(task="text", slices=["category"])
+    part = EvaluatePart(task="number", slices=["category"])
     comparison = compare(task, contenders, 0, slicings(items, part.slices, task.name))
+    comparison |= {"rows_of": "made-up rows", "notes": []}
     values = (("comparison", comparison), ("predictions", side_by_side(items, contenders, part)))
     for name, value in values:
         (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")

@@ -199,7 +199,8 @@ def test_a_tokenizer_without_any_stop_token_goes_on_to_the_end(tiny, numbers, mo
     monkeypatch.setattr(type(numbers), "eos_token_id", None)
     for family in ("llama", "gpt2"):
         model = tiny(family)
-        found = answered(model, numbers, [[5, 6], [7]], Sampling(max_new_tokens=5))
+        sampling = Sampling(min_new_tokens=2, max_new_tokens=5)
+        found = answered(model, numbers, [[5, 6], [7]], sampling)
         expected = [alone(model, prompt, 5, []) for prompt in ([5, 6], [7])]
         assert found == [[numbers.decode(ids)] for ids in expected]
 
@@ -217,3 +218,17 @@ def test_a_stop_string_across_tokens_ends_its_row_alone(
         return
     found = answered(tiny("mistral"), numbers, prompts, Sampling(max_new_tokens=8, stop=(stop,)))
     assert [texts[0] for texts in found] == [text.split(stop)[0] for text in plain]
+
+
+def test_a_long_prompt_alone_needs_no_mask_of_its_square(tiny, numbers, monkeypatch) -> None:
+    """A mask of 32,768 x 32,768 would be a gigabyte."""
+    seen = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(*arguments, attn_mask=None, **named):
+        seen.append(None if attn_mask is None else attn_mask.numel())
+        return attend(*arguments, attn_mask=attn_mask, **named)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    answered(tiny("qwen2"), numbers, [[5] * 40], Sampling(min_new_tokens=2, max_new_tokens=2))
+    assert seen == [None, None, 42, 42]

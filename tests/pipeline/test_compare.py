@@ -21,7 +21,11 @@ class Polite(Handler):
         self.rfile.read(int(self.headers["Content-Length"]))
         said = {"choices": [{"message": {"content": "$55"}}],
                 "usage": {"prompt_tokens": 10, "completion_tokens": 2}}  # fmt: skip
-        self.reply(200, json.dumps(said).encode())
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 @pytest.fixture

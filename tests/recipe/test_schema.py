@@ -76,6 +76,7 @@ FIELDS = {
     "train.early_stopping_threshold": (0.0, 0.01, "-1"),
     "train.recompute": ("auto", "lean", "-1"),
     "train.memory_gb": (None, 8.0, "0"),
+    "train.keep_attention": (0, 4, "-1"),
     "train.offload": (False, True, "perhaps"),
     "train.host_vocabulary": (False, True, "perhaps"),
     "train.pack_tokens": (None, 4096, "63"),

@@ -119,7 +119,7 @@ def test_lines_are_as_rare_as_asked(make_trainer, tmp_path):
 
 def test_a_spike_is_marked_also_where_no_line_was_due(make_trainer, tmp_path):
     run = make_trainer(tmp_path, logging_steps=100)
-    run.spikes.recent = [0.1, 0.11] * 20
+    run.ledger.spikes.recent = [0.1, 0.11] * 20
     run.run()
     lines = [line for line in read_json_lines(tmp_path / "metrics.jsonl") if "loss" in line]
     assert lines[0]["step"] == 1

@@ -7,6 +7,7 @@ from nybble.training.symptoms import (
     always_clipped,
     flat_loss,
     overfitting,
+    spike,
 )
 
 NUMBER = st.one_of(st.none(), st.floats())
@@ -51,6 +52,19 @@ def test_rising_validation_loss_is_told_only_while_training_loss_falls(checks):
         assert not overfitting(list(history(falling=True)), 1.0)
     if sorted(checks) == checks and checks[-1] > checks[0] * 1.02 and checks[-2] > checks[0]:
         assert overfitting(list(history(falling=True)), 1.0)
+
+
+def test_a_spike_is_told_at_once_and_with_what_was_usual(tmp_path, capsys):
+    watcher = SymptomWatcher(tmp_path / "metrics.jsonl", 1.0)
+    watcher.begin(10, 0)
+    for step in range(1, 5):
+        watcher.record(line(step, 2.0 / step))
+    assert not spike(watcher.history, 1.0)
+    watcher.record(line(5, 9.0) | {"spike": True})
+    said = capsys.readouterr().out
+    assert "the loss jumped to 9.000 at step 5, after 0.833 (median of those before)" in said
+    watcher.record(line(6, 9.0) | {"spike": True})
+    assert capsys.readouterr().out == ""
 
 
 def test_each_symptom_is_told_once(tmp_path, capsys):

@@ -65,7 +65,7 @@ def decode(
     """
     written: list[Ids] = [[] for _ in range(len(prompts) * answers_each)]
     rows, logits = _begin(model, prompts, answers_each, sampling, numbers)
-    stops = torch.tensor(sorted(ending.stop_ids), device=logits.device)
+    stops = torch.tensor(sorted(ending.stop_ids), dtype=torch.long, device=logits.device)
     active = set(rows.numbers)
     if stream:
         stream.put(rows.ids)
@@ -85,8 +85,10 @@ def decode(
         rows.ids = torch.cat([rows.ids, tokens[:, None]], dim=1)
         if 2 * len(active) <= len(rows.numbers):
             rows = rows.take([i for i, number in enumerate(rows.numbers) if number in active])
-        at = rows.positions[:, rows.ids.shape[1] - 1 :][:, :1]
-        logits = forward(model, rows.ids[:, -1:], rows.mask, at, rows.cache)
+        at = rows.ids.shape[1] - 1
+        logits = forward(
+            model, rows.ids[:, at:], rows.mask, rows.positions[:, at : at + 1], rows.cache
+        )
     if stream:
         stream.end()
     return written

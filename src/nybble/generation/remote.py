@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import httpx2 as httpx
@@ -63,6 +63,7 @@ class RemoteModel:
         self.cache = ModelCache(cache, f"{reference.url} {reference.api}") if cache else None
         self.length_field = "max_tokens"
         self.resume_at = 0.0
+        self.lock = Lock()
 
     def ask(
         self,
@@ -139,12 +140,13 @@ class RemoteModel:
                     "Run the same again later: answers that were kept are not asked anew. "
                     "#concurrency=2 asks fewer at once.",
                 )
-            self.bill.tried_again += 1
+            with self.lock:
+                self.bill.tried_again += 1
+                if said.seconds is not None:
+                    # All wait: the limit is the account's, not the request's.
+                    self.resume_at = max(self.resume_at, time.monotonic() + said.seconds)
             if said.seconds is None:
                 halt.wait(_pause(attempt))
-            else:
-                # All wait: the limit is the account's, not the request's.
-                self.resume_at = max(self.resume_at, time.monotonic() + said.seconds)
         raise KeyboardInterrupt
 
     def _try(

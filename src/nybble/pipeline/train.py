@@ -23,7 +23,8 @@ from nybble.runs.folder import RunFolder
 from nybble.training.checkpoint import save_trained
 from nybble.training.determinism import deterministic
 from nybble.training.identity import identity_of
-from nybble.training.loop import Trainer, TrainResult
+from nybble.training.ledger import TrainResult
+from nybble.training.loop import Trainer
 from nybble.training.processes import agree, of_first
 
 

@@ -56,7 +56,9 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
         "text": thin(predictions["text"]),
         "truth": [truth_text(value) for value in truth],
         "models": names,
-        "values": nothing if task == "loss" else values,
+        "values": nothing
+        if task == "loss"
+        else [_read(task, *pair) for pair in zip(values, written, strict=True)],
         "answers": nothing if task == "loss" else written,
         "scores": by_model("scores"),
         "details": nothing if task == "number" else details,
@@ -67,13 +69,15 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
 
 
 def truth_text(truth: Any) -> Any:
-    """A number or a text as it is; what tests a program as the lines of its tests; else JSON."""
-    if isinstance(truth, Mapping):
-        tests = truth.get("tests", truth.get("test"))
-        if tests is not None:
-            lines = tests if isinstance(tests, list) else [tests]
-            return "\n".join(map(str, [*filter(None, [truth.get("setup")]), *lines]))
-    return _shown(truth) if isinstance(truth, int | float | str | None) else json.dumps(truth)
+    """A number or a text as it is, else as JSON."""
+    return _shown(truth) if isinstance(truth, int | float | str | None) else _json(truth)
+
+
+def _read(task: str, values: list[Any] | None, answers: list[Any] | None) -> list[Any] | None:
+    """Numbers and labels that were read; of other answers, which the page has, only whether."""
+    if task in ("number", "label") or values is None or answers is None:
+        return values
+    return [None if value is None else True for value in values]
 
 
 def _shown(value: Any) -> Any:

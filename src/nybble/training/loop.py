@@ -6,9 +6,8 @@ itself, and its loss is read one step late. What runs out of memory is done agai
 
 import math
 import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from nybble.training.checkpoint import (
     save_checkpoint,
 )
 from nybble.training.identity import check_same_training
+from nybble.training.ledger import Ledger, TrainResult
 from nybble.training.metrics import MetricsLog
 from nybble.training.not_finite import Decode, not_finite_error, write_rows
 from nybble.training.optimizer import (
@@ -38,7 +38,7 @@ from nybble.training.optimizer import (
     total_steps,
 )
 from nybble.training.optimizer_state import allocate
-from nybble.training.pending import Pending, line_of
+from nybble.training.pending import Pending
 from nybble.training.recovery import Room
 from nybble.training.signals import StopAsked, StopNow
 from nybble.training.spikes import Spikes
@@ -46,24 +46,6 @@ from nybble.training.watchers import Watcher, watched_by
 
 # The task's own metrics after so many steps, by their names.
 Judge = Callable[[int], Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Of `steps` done, the adapter is what `adapter_step` of them had made.
-
-    `validation_loss` is that adapter's, None where there are no validation rows. `padded_share`: of
-    the tokens computed, those that were padding. `stopped_early`: patience was at its end.
-    """
-
-    steps: int
-    seconds: float
-    tokens: int
-    train_loss: float
-    validation_loss: float | None
-    padded_share: float
-    adapter_step: int
-    stopped_early: bool
 
 
 class Trainer:
@@ -109,23 +91,20 @@ class Trainer:
         longest = max(row_lengths(loader.rows), default=1)
         self.room = Room(train_step, layers, longest, self._tightened)
         self.log = MetricsLog(folder.metrics, watchers)
+        self.ledger = Ledger(self.log, steps_of(part.logging_steps, self.total), self.total)
         self.stop = StopAsked(heeds=False)
         self.pending: Pending | None = None
         self.done = 0
         self.saved: int | None = None
         self.owes_evaluation = False
-        self.best, self.spikes = Best(), Spikes()
+        self.best = Best()
         self.validation_loss: float | None = None
-        self.settled = time.monotonic()
-        self.tokens = self.computed_tokens = self.padded_tokens = 0
-        self.train_loss = float("nan")
 
     def run(self, checkpoint: Path | None = None) -> TrainResult:
         """Train from the start, or from `checkpoint`, to the end."""
         if checkpoint:
             self._restore(checkpoint)
-        self.log.begin(self.done)
-        began = time.monotonic()
+        self.ledger.begin(self.done)
         watched = watched_by(self.watchers, self.total, self.done)
         with watched, StopAsked(self.leads) as self.stop:
             if checkpoint:
@@ -139,12 +118,7 @@ class Trainer:
                 self._save()
                 self.stop.leave(self.done)
         adapter_step = self._take_best()
-        seconds = time.monotonic() - began
-        padded = self.padded_tokens / max(1, self.computed_tokens)
-        return TrainResult(
-            self.done, seconds, self.tokens, self.train_loss, self.validation_loss, padded,
-            adapter_step, self.done < self.total,
-        )  # fmt: skip
+        return self.ledger.result(self.done, adapter_step, self.validation_loss)
 
     def _train(self) -> None:
         """Train on from where it stands."""
@@ -152,7 +126,7 @@ class Trainer:
         saves = save_points(self.part, self.loader, self.total)
         if self.owes_evaluation:
             self._evaluate()
-        self.settled = time.monotonic()
+        self.ledger.pause()
         for step, batch in enumerate(self.loader.steps(self.done, self.total), self.done):
             if self.best.over(self.part):
                 break
@@ -201,21 +175,8 @@ class Trainer:
         if self.pending is None:
             return
         pending, self.pending = self.pending, None
-        loss, norm = pending.numbers()
-        now = time.monotonic()
-        seconds, self.settled = now - self.settled, now
-        self.tokens += pending.batch.tokens
-        self.computed_tokens += pending.batch.computed_tokens
-        self.padded_tokens += pending.batch.padded_tokens
-        self.train_loss = loss
-        values = line_of(pending, loss, norm, seconds)
-        if self.spikes.add(loss):
-            values["spike"] = True
-        every = steps_of(self.part.logging_steps, self.total)
-        told = pending.step % every == 0 or pending.step == self.total
-        if told or values.keys() & {"spike", "skipped"}:
-            self.log.add(**values)
-        if "skipped" in values and self.part.on_nan == "stop":
+        loss, norm = self.ledger.settle(pending)
+        if self.part.on_nan == "stop" and not math.isfinite(loss + norm):
             self._refuse(pending, loss, norm)
 
     def _refuse(self, pending: Pending, loss: float, norm: float) -> None:
@@ -249,7 +210,7 @@ class Trainer:
         self.validation_loss = values.get("validation_loss")
         self.log.add(step=self.done, **values)
         self.best = self.best.after(self.done, values, self.part)
-        self.settled = time.monotonic()
+        self.ledger.pause()
 
     def _is_best_to_keep(self) -> bool:
         """Whether this step is the best so far, and more steps follow that may be worse."""
@@ -266,7 +227,7 @@ class Trainer:
         best = self.best.step if self.part.load_best_model_at_end else 0
         state = TrainerState(
             self.done, self.total, self.fingerprint, self.scaler.state_dict(), self.identity,
-            best=asdict(self.best), best_checkpoint=best, recent_losses=self.spikes.recent,
+            best=asdict(self.best), best_checkpoint=best, recent_losses=self.ledger.spikes.recent,
             owes_evaluation=self.owes_evaluation, tightened=self.room.state(),
         )  # fmt: skip
         checkpoint = save_checkpoint(
@@ -289,7 +250,8 @@ class Trainer:
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.scaler)
         self.done = self.saved = state.step
-        self.best, self.spikes = Best(**state.best), Spikes(state.recent_losses)
+        self.best = Best(**state.best)
+        self.ledger.spikes = Spikes(state.recent_losses)
         self.owes_evaluation = state.owes_evaluation
         self.room.restore(state.tightened)
 

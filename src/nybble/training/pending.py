@@ -1,7 +1,5 @@
 """A step that is queued, and what is written down of it when it is done."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -34,7 +32,7 @@ class Pending:
 
 
 def line_of(pending: Pending, loss: float, norm: float, seconds: float) -> dict[str, float]:
-    """A step's line in `metrics.jsonl`; `skipped` where its update was left out."""
+    """A step's line in `metrics.jsonl`."""
     values: dict[str, float] = {
         "step": pending.step,
         "loss": loss,
@@ -45,8 +43,6 @@ def line_of(pending: Pending, loss: float, norm: float, seconds: float) -> dict[
         "padded_tokens": pending.batch.padded_tokens,
         "step_seconds": round(seconds, 4),
     }
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        values["skipped"] = True
     if pending.on_gpu:
         values["peak_bytes"] = torch.cuda.max_memory_reserved()
     return values

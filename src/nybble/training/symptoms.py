@@ -18,7 +18,7 @@ CHECKS_ABOVE_BEST, RISE = 2, 0.01
 # Losses compared with the first ones, and the least share that they must have fallen by.
 FIRST_STEPS, RECENT_STEPS, LEAST_FALL = 20, 40, 0.02
 CLIPPED_STEPS = 100
-# Looked for after each validation and each so many lines: a look reads the whole history.
+# Looked for after each validation or spike and each so many lines: a look reads it all.
 LOOK_EVERY = 50
 
 
@@ -96,10 +96,29 @@ def always_clipped(history: Sequence[Line], max_grad_norm: float) -> Symptom | N
     )
 
 
+def spike(history: Sequence[Line], max_grad_norm: float) -> Symptom | None:
+    """A loss stood out far above those before it: `training.spikes` has marked its line."""
+    for place, line in enumerate(history):
+        if not line.get("spike"):
+            continue
+        before = [loss for _, loss in _finite(history[:place], "loss")][-RECENT_STEPS:]
+        usual = (
+            f", after {statistics.median(before):.3f} (median of those before)" if before else ""
+        )
+        return Symptom(
+            "loss spike",
+            f"the loss jumped to {line['loss']:.3f} at step {line['step']:,}{usual}",
+            "One is often a few odd rows (nybble data show). If it comes again or stays up, lower "
+            "train.learning_rate or train.max_grad_norm, or lengthen train.warmup_steps.",
+        )
+    return None
+
+
 SYMPTOMS: tuple[Callable[[Sequence[Line], float], Symptom | None], ...] = (
     overfitting,
     flat_loss,
     always_clipped,
+    spike,
 )
 
 
@@ -119,7 +138,7 @@ class SymptomWatcher:
 
     def record(self, values: Line) -> None:
         self.history.append(dict(values))
-        if "validation_loss" in values or len(self.history) % LOOK_EVERY == 0:
+        if values.keys() & {"validation_loss", "spike"} or len(self.history) % LOOK_EVERY == 0:
             self._tell()
 
     def saved(self, step: int, checkpoint: Path) -> None:

@@ -145,3 +145,10 @@ def test_windows_is_refused(monkeypatch):
     monkeypatch.setattr("nybble.evaluation.sandbox.starter.os.name", "nt")
     with pytest.raises(InputError, match="Windows"):
         sandbox.run("pass")
+
+
+def test_what_is_left_would_be_found(running_here):
+    """The fixture that looks for what is left sees a sandbox while it runs."""
+    with sandbox.Starter() as starter, starter.sandbox():
+        assert len(running_here()) >= 2
+    assert running_here() == []

@@ -9,11 +9,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from nybble.evaluation.sandbox.inside import wire
-from nybble.evaluation.sandbox.inside.layers import FILES
 from nybble.evaluation.sandbox.starter import MODULES, Starter
 from nybble.evaluation.sandbox.verdict import Assertion, Limits, Verdict
 from nybble.runs.errors import NybbleError
@@ -70,9 +68,6 @@ class _Watched:
         try:
             wire.send(self._talk, job)
             self._layers = self._next()
-            if FILES in self._layers:
-                # A file system of its own was mounted there, out of sight; nothing else is in it.
-                Path(job["folder"]).rmdir()
             wire.send(self._talk, tests)
             failure, assertions = self._next()
             self._drain()

@@ -88,6 +88,9 @@ class Starter:
             yield ours.fileno(), output
         finally:
             os.close(life)
+            # One that still waits for its job would not notice the other.
+            with contextlib.suppress(OSError):
+                ours.shutdown(socket.SHUT_WR)
             _await_end(ours, launcher)
             ours.close()
             os.close(output)

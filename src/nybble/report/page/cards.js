@@ -54,14 +54,14 @@ function shownValue(value) {
 }
 
 function readNote(rows, i, text, value) {
-  if (text === null || !rows.values[i]) return null;
+  if (text === null || !rows.values[i] || value === true) return null;
   if (value === null) {
-    return known(rows.stand_in) ? `Nothing could be read from this; it counts as ${shownValue(rows.stand_in)}.`
-      : "Nothing could be read from this.";
+    const filled = known(rows.stand_in) && rows.stand_in !== "" ? `; it counts as ${shownValue(rows.stand_in)}` : "";
+    return `Nothing could be read from this${filled}.`;
   }
   const shown = shownValue(value);
-  const same = text.trim() === String(value) || Number(text) === value || shown.length > 80;
-  return same ? null : node("span", {}, "read as ", node("bdi", {}, shown));
+  if (text.trim() === String(value) || Number(text) === value) return null;
+  return node("span", {}, "read as ", node("bdi", {}, shown));
 }
 
 function scoreMark({ measure, higher }, rows, score) {
@@ -100,22 +100,23 @@ function marked(text, words) {
     .map((piece, i) => (i % 2 ? node("mark", {}, piece) : piece));
 }
 
-// What the task tells of an answer: assertions with what became of them, else names and values.
+// What the task tells of an answer: of a program what became of it, else names and values.
 function detailNodes(detail, words) {
   if (!detail) return [];
-  return Object.entries(detail).map(([name, value]) => {
-    if (Array.isArray(value)) return assertionList(name, value, words);
-    const shown = typeof value === "object" ? JSON.stringify(value) : String(value);
-    return node("small", {}, `${name}: `, ...marked(shown, words));
-  });
+  const { assertions, samples, passed, reason, ...others } = detail;
+  const lines = [];
+  if (samples > 1) lines.push(`${fixed(passed, 0)} of ${count(samples, "sample")} passed; this is the first.`);
+  if (reason) lines.push(reason);
+  for (const [name, value] of Object.entries(others)) {
+    lines.push(`${name}: ${typeof value === "number" ? rounded(value) : JSON.stringify(value)}`);
+  }
+  return [...lines.map((line) => node("small", {}, ...marked(line, words))),
+    assertions?.length ? assertionList(assertions, words) : null].filter(Boolean);
 }
 
-function assertionList(name, values, words) {
-  const items = values.map((value) => {
-    if (value === null || typeof value !== "object") return node("li", {}, ...marked(String(value), words));
-    const { passed, text, message } = value;
-    return node("li", { class: passed ? "better" : "worse" }, passed ? "✓ passed " : "✗ failed ",
-      node("code", {}, ...marked(String(text), words)), message ? node("small", {}, ...marked(String(message), words)) : null);
-  });
-  return node("ul", { class: "assertions", "aria-label": name }, ...items);
+function assertionList(assertions, words) {
+  const items = assertions.map(({ passed, text, message }) => node("li", { class: passed ? "better" : "worse" },
+    passed ? "✓ passed " : "✗ failed ", node("code", {}, ...marked(text, words)),
+    message ? node("small", {}, ...marked(message, words)) : null));
+  return node("ul", { class: "assertions", "aria-label": "Assertions" }, ...items);
 }

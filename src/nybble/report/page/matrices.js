@@ -6,7 +6,7 @@ const SAME = {
   label: "both chose the same label",
   text: "both said the same, but for spaces around it",
   loss: "their losses are within 1% of one another",
-  code: "both passed or both failed",
+  code: "as many programs of both passed",
 };
 
 function agreementSection({ agreement, models, n, task }) {

@@ -41,9 +41,14 @@ def enter(folder: str, limits: dict[str, Any]) -> list[str]:
     names = []
     if LINUX and namespaces.enter():
         names.append(layers.NAMESPACES)
+        above = os.open(Path(folder).parent, os.O_RDONLY)
         if namespaces.make_root(folder, limits["folder_bytes"]):
             names.append(layers.FILES)
+            # The folder was a place to build at. Nybble may be killed before it would remove it.
+            with contextlib.suppress(OSError):
+                os.rmdir(Path(folder).name, dir_fd=above)
             folder = namespaces.FOLDER
+        os.close(above)
     os.chdir(folder)
     if LINUX:
         if namespaces.become_nobody(folder) or os.geteuid() != 0:

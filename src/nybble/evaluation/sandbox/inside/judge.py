@@ -6,7 +6,7 @@ The names that tests use and the program defines stand for references into the p
 import ast
 import builtins
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import wire
@@ -21,6 +21,7 @@ class Program:
 
     def __init__(self, requests: int, replies: int) -> None:
         self._requests, self._replies = requests, replies
+        self._functions: list[Callable[..., Any]] = []
 
     def opening(self) -> list[Any]:
         """How the program itself ended: ["ended", token] or ["raised", error, message]."""
@@ -38,7 +39,7 @@ class Program:
 
     def ask(self, what: str, target: Reference, *given: Any, **keywords: Any) -> list[Any]:
         """Have `what` done with the program's object; the program's errors are raised here."""
-        parts = (wire.encode(part, _refer) for part in (target, list(given), keywords))
+        parts = (wire.encode(part, self._refer) for part in (target, list(given), keywords))
         wire.send(self._requests, [what, *parts])
         kind, *rest = self._answer()
         if kind != "value":
@@ -46,10 +47,22 @@ class Program:
         return [self._decoded(part) for part in rest]
 
     def _answer(self) -> list[Any]:
-        answer = wire.receive(self._replies)
-        if not isinstance(answer, list) or len(answer) < 2:
-            raise wire.Gone("an answer of another form")
-        return answer
+        """What the program answers, once it has called the functions of the tests that it needs."""
+        while True:
+            answer = wire.receive(self._replies)
+            if not isinstance(answer, list) or len(answer) < 2:
+                raise wire.Gone("an answer of another form")
+            if answer[0] != "call back":
+                return answer
+            wire.send(self._requests, self._called_back(answer[1:]))
+
+    def _called_back(self, call: list[Any]) -> list[Any]:
+        """What a function of the tests gives to the program, which they gave it."""
+        try:
+            function, arguments, keywords = (self._decoded(part) for part in call)
+            return ["value", wire.encode(function(*arguments, **keywords), self._refer)]
+        except Exception as error:
+            return ["raised", type(error).__name__, str(error)]
 
     def _decoded(self, data: Any) -> Any:
         try:
@@ -60,15 +73,19 @@ class Program:
     def _reference(self, data: Any) -> Any:
         if data[0] == "builtin" and data[1] in wire.TYPES:
             return getattr(builtins, data[1])
+        if data[0] == "function":
+            return self._functions[data[1]]
         return Reference(self.ask, int(data[1]))
 
-
-def _refer(value: Any) -> Any:
-    if isinstance(value, Reference):
-        return ["reference", object.__getattribute__(value, "_number")]
-    if name := wire.builtin_name(value):
-        return ["builtin", name]
-    raise TypeError(f"the tests gave the program a {type(value).__name__}, which is no data")
+    def _refer(self, value: Any) -> Any:
+        if isinstance(value, Reference):
+            return ["reference", object.__getattribute__(value, "_number")]
+        if name := wire.builtin_name(value):
+            return ["builtin", name]
+        if callable(value):
+            self._functions.append(value)
+            return ["function", len(self._functions) - 1]
+        raise TypeError(f"the tests gave the program a {type(value).__name__}, which is no data")
 
 
 def run_tests(program: Program, setup: str, tests: Sequence[str], watch: Watch) -> str | None:

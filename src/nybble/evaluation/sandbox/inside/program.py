@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 from . import wire
-from .reference import BETWEEN_OBJECTS
+from .reference import BETWEEN_OBJECTS, raise_as
 
 MESSAGE_LENGTH = 400
 
@@ -28,15 +28,9 @@ def play(program: str, name: str, token: str, requests: int, replies: int) -> No
         wire.send(replies, ["raised", *described(error)])
         return
     wire.send(replies, ["ended", token])
-    objects = _Objects()
+    answering = _Answering(module, requests, replies)
     while True:
-        asked = wire.receive(requests)
-        try:
-            answer = ["value", *_answer(asked, module, objects)]
-            sys.stdout.flush()
-        except BaseException as error:
-            answer = ["raised", *described(error)]
-        wire.send(replies, answer)
+        answering.answer(wire.receive(requests))
 
 
 def described(error: BaseException) -> tuple[str, str]:
@@ -47,38 +41,71 @@ def described(error: BaseException) -> tuple[str, str]:
         return "Exception", ""
 
 
-class _Objects:
-    """What references stand for: every object that was spoken of stays, numbered."""
+class _Answering:
+    """Does what the tests ask. Every object spoken of stays, and is known by its number."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: types.ModuleType, requests: int, replies: int) -> None:
+        self._module, self._requests, self._replies = module, requests, replies
         self._held: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._functions: dict[int, Any] = {}
 
-    def refer(self, value: Any) -> Any:
+    def answer(self, asked: Any) -> None:
+        """Send the value of a request, or the error that came of it."""
+        try:
+            answer = ["value", *self._done(*asked)]
+            sys.stdout.flush()
+        except BaseException as error:
+            answer = ["raised", *described(error)]
+        wire.send(self._replies, answer)
+
+    def _done(self, what: str, *rest: Any) -> list[Any]:
+        """What came of a request; for a call, what its arguments are now: they may be changed."""
+        if what == "name":
+            value = vars(self._module)[rest[0]]
+            return [["module"] if isinstance(value, types.ModuleType) else self._encoded(value)]
+        target, arguments, keywords = (wire.decode(part, self._resolve) for part in rest)
+        if what == "call":
+            result = target(*arguments, **keywords)
+            return [self._encoded(result), self._encoded(arguments)]
+        return [self._encoded(_OPERATIONS[what](target, *arguments))]
+
+    def _encoded(self, value: Any) -> Any:
+        return wire.encode(value, self._refer)
+
+    def _refer(self, value: Any) -> Any:
         if isinstance(value, type) and (name := wire.builtin_name(value)) in wire.TYPES:
             return ["builtin", name]
+        for number, function in self._functions.items():
+            if function is value:
+                return ["function", number]
         number = self._numbers.setdefault(id(value), len(self._held))
         if number == len(self._held):
             self._held.append(value)
         return ["reference", number]
 
-    def resolve(self, data: Any) -> Any:
-        return getattr(builtins, data[1]) if data[0] == "builtin" else self._held[data[1]]
+    def _resolve(self, data: Any) -> Any:
+        kind, which = data
+        if kind == "builtin":
+            return getattr(builtins, which)
+        if kind == "function":
+            return self._functions.setdefault(which, self._function_of_the_tests(which))
+        return self._held[which]
 
+    def _function_of_the_tests(self, number: int) -> Any:
+        def call_back(*arguments: Any, **keywords: Any) -> Any:
+            parts = (self._encoded(part) for part in (list(arguments), keywords))
+            wire.send(self._replies, ["call back", ["function", number], *parts])
+            while True:
+                kind, *rest = wire.receive(self._requests)
+                if kind == "value":
+                    return wire.decode(rest[0], self._resolve)
+                if kind == "raised":
+                    raise_as(*rest)
+                # The tests' function asks something of the program in its turn.
+                self.answer([kind, *rest])
 
-def _answer(asked: Any, module: types.ModuleType, objects: _Objects) -> list[Any]:
-    """What came of a request, and for a call what its arguments are now: they may be changed."""
-    what, *rest = asked
-    if what == "name":
-        value = vars(module)[rest[0]]
-        if isinstance(value, types.ModuleType):
-            return [["module"]]
-        return [wire.encode(value, objects.refer)]
-    target, arguments, keywords = (wire.decode(part, objects.resolve) for part in rest)
-    if what == "call":
-        result = target(*arguments, **keywords)
-        return [wire.encode(part, objects.refer) for part in (result, arguments)]
-    return [wire.encode(_OPERATIONS[what](target, *arguments), objects.refer)]
+        return call_back
 
 
 _OPERATIONS: dict[str, Any] = {
