@@ -94,7 +94,7 @@ def test_untuned_it_is_the_base_for_a_while(stage, plan, tmp_path) -> None:
 
 def test_norms_and_biases_are_not_decayed(stage, plan, tmp_path) -> None:
     whole = replace(stage, recipe=load_recipe("price-demo", WHOLE))
-    groups = trainer(whole, plan, tmp_path / "a").optimizer.param_groups
+    groups = trainer(whole, plan, tmp_path / "a").update.optimizer.param_groups
     decay = {p.ndim: group["weight_decay"] for group in groups for p in group["params"]}
     assert decay == {2: 0.1, 1: 0.0}
 
