@@ -172,7 +172,8 @@ def _code(rng: np.random.Generator, rows: int, models: int) -> tuple[list, list[
         ]  # fmt: skip
         said.append({"values": list(programs), "answers": list(programs), "details": details,
                      "scores": right.astype(float)})  # fmt: skip
-    return ["def double(n):\n    return 2 * n"] * rows, said
+    truth = {"tests": tests, "function": "double", "setup": "", "beginning": ""}
+    return [truth] * rows, said
 
 
 def _texts(rng: np.random.Generator, rows: int, models: int) -> tuple[list, list[dict]]:

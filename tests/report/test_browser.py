@@ -122,6 +122,7 @@ def test_four_models_and_2000_rows_are_below_8_mb_and_every_row_is_found(compare
         const found = [status(), all("#rows article h3").map((one) => one.textContent)];
         search("x = 1");
         return { before, marks, found, everywhere: status(),
+          truth: document.querySelector("#rows .truth").textContent,
           notes: all("#rows .said small").map((one) => one.textContent).slice(0, 1),
           headings: document.querySelector("#pairs tbody tr").textContent }""",
     )
@@ -132,6 +133,7 @@ def test_four_models_and_2000_rows_are_below_8_mb_and_every_row_is_found(compare
     assert got["everywhere"].startswith("2,000 rows of 2,000")
     assert re.fullmatch(r"Cut after [\d,]+ of 19,\d+ characters.", got["notes"][0])
     assert "one minus two" in got["headings"]
+    assert got["truth"].splitlines()[1] == "assert double(1) == 2"
 
 
 def test_rows_are_filtered_sorted_and_drawn_on(compared):

@@ -116,7 +116,8 @@ def test_what_is_packed_is_harmless_wherever_it_stands(text):
 @pytest.mark.parametrize(
     ("truth", "shown"),
     [(3.25, 3.25), ("spam", "spam"), (None, None), (["a"], '["a"]'),
-     ({"a": 1}, '{"a":1}')],
+     ({"setup": "import re", "tests": ["assert f()", "f()"]}, "import re\nassert f()\nf()"),
+     ({"setup": "", "tests": ["assert f()"]}, "assert f()"), ({"a": 1}, '{"a":1}')],
 )  # fmt: skip
 def test_a_truth_is_shown_as_text(truth, shown):
     assert truth_text(truth) == shown

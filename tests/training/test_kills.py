@@ -2,22 +2,21 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from tests.training.forked import nybble
 
 pytestmark = pytest.mark.slow
 LONG = settings().max_examples >= 1000  # in `make exhaustive`: 30 kills in 120 steps
 KILLS = 30 if LONG else 2
 RECIPE = ["price-demo", "data.validation=10", "data.test=30", "evaluate.size=0", "data.seed=3",
           "train.batch_size=4", "train.save_steps=1", "train.eval_steps=20"]  # fmt: skip
-# Training rows for 120 steps of 4 rows, or for 24; ten are validated on, thirty are test rows.
-ROWS = 480 if LONG else 96
+STEPS = 120 if LONG else 24
+ROWS = 4 * STEPS  # to train on; ten more are validated on, thirty are test rows
 WAYS = {
     "one epoch": [f"data.limit={ROWS + 40}"],
     "packs, dropout, two epochs": [
@@ -25,15 +24,6 @@ WAYS = {
         "train.pack_tokens=64",
     ],
 }  # fmt: skip
-
-
-def nybble(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "nybble", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def steps_done(run: Path) -> int:
@@ -49,31 +39,26 @@ def lines(run: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("way", list(WAYS) if LONG else ["packs, dropout, two epochs"])
 def test_kills_leave_no_trace_in_the_adapter(way: str, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = nybble("train", *RECIPE, *WAYS[way], "--output", str(whole))
-    _, told = done.communicate(timeout=600)
-    assert done.returncode == 0, told
+    whole, killed, log = tmp_path / "whole", tmp_path / "killed", tmp_path / "log"
+    done = nybble(log, "train", *RECIPE, *WAYS[way], "--output", str(whole))
+    done.join(900)
+    assert done.exitcode == 0, log.read_text()
     draw = random.Random(5)
-    process = nybble("train", *RECIPE, *WAYS[way], "--output", str(killed))
+    process = nybble(log, "train", *RECIPE, *WAYS[way], "--output", str(killed))
     began: list[int] = []
-    kills = 0
-    while kills < KILLS:
-        before = steps_done(killed)
+    for _ in range(KILLS):
         # So many saves are waited for that the kills are spread over the whole training.
-        wanted = before + draw.randint(1, ROWS // 4 // (KILLS + 1) + 1)
-        while process.poll() is None and steps_done(killed) < wanted:
+        wanted = steps_done(killed) + draw.randint(1, STEPS // (KILLS + 1))
+        while process.is_alive() and steps_done(killed) < wanted:
             time.sleep(0.002)
         time.sleep(draw.uniform(0, 0.1))
-        if process.poll() is not None:
-            break
+        assert process.is_alive(), log.read_text()
         process.kill()
-        process.wait()
-        kills += 1
+        process.join()
         began.append(steps_done(killed))
-        process = nybble("resume", str(killed))
-    _, told = process.communicate(timeout=600)
-    assert process.returncode == 0, told
-    assert kills == KILLS, "the training was over before all kills"
+        process = nybble(log, "resume", str(killed))
+    process.join(900)
+    assert process.exitcode == 0, log.read_text()
     name = "adapter/adapter_model.safetensors"
     assert (killed / name).read_bytes() == (whole / name).read_bytes()
     # Each went on at the newest checkpoint; those that were killed before they did tell nothing.

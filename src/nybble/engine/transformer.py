@@ -29,6 +29,8 @@ class Transformer:
     def __init__(
         self, model: nn.Module, settings: Settings, dtype: torch.dtype, longest: int
     ) -> None:
+        if not hasattr(model, "get_base_model"):
+            raise Unsupported("it is trained whole, without adapters")
         stock = model.get_base_model()  # type: ignore[operator]
         shape = read_shape(stock.config.to_dict())
         if isinstance(shape, str):

@@ -46,10 +46,15 @@ def _base(folder: Path) -> str:
 
 
 def _adapter(model: Any) -> str:
-    """A checksum of what PEFT would save of `model`, and of how it is used."""
-    if not isinstance(model, PeftModel):
-        return "base"
+    """A checksum of what was trained: what PEFT would save of `model`, and how it is used; or the
+    weights of a model that was trained whole."""
     digest = hashlib.sha256()
+    if not isinstance(model, PeftModel):
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        for name, value in trained.items():
+            digest.update(name.encode())
+            digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest() if trained else "base"
     for name, config in sorted(model.peft_config.items()):
         used = {k: str(v) for k, v in config.to_dict().items() if k not in _SAYS_NOTHING}
         digest.update(json.dumps([name, used], sort_keys=True).encode())

@@ -35,7 +35,8 @@ class ToAsk:
     def base(self) -> tuple[str, ...]:
         """Equal where one loaded base serves two models."""
         part = self.model.recipe.model
-        return (str(self.model.model_folder.resolve()), part.quantization, part.dtype)
+        folder = str(self.model.model_folder.resolve())
+        return (folder, part.quantization, part.dtype, *part.new_tokens)
 
 
 def ask_locals(to_ask: Sequence[ToAsk], cache: PredictionCache) -> dict[str, Contender]:
@@ -57,8 +58,8 @@ def _ask_on_one_base(to_ask: Sequence[ToAsk], cache: PredictionCache) -> dict[st
         quantization = one.model.recipe.model.quantization
         identity = local_identity(model, first.model_folder, quantization, plan.compute_dtype)
         examiner = Examiner(one.stage, plan, one.examples)
-        # An adapter has learnt the form; a base is shown it.
-        shots = () if adapter else one.stage.shots
+        # What was trained has learnt the form; a base is shown it.
+        shots = () if adapter or one.model.run else one.stage.shots
         answers = examiner.ask(one.model.name, model, shots, ModelCache(cache, identity))
         kind: Kind = "tuned" if one.model.run else "adapter" if adapter else "base"
         found[one.model.name] = Contender(one.model.name, kind, examiner.judge(answers))

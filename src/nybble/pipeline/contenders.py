@@ -126,14 +126,18 @@ def _read(text: str, rows: Recipe, own_form: bool) -> Named:
 
 
 def _of_run(name: str, run: RunFolder, rows: Recipe, own_form: bool) -> Local:
-    """The adapter of a run, asked in the form that it was trained on; where the rows are another
+    """What a run trained, asked in the form that it was trained on; where the rows are another
     recipe's, in the form of that one."""
-    if not run.adapter.exists():
-        raise InputError(f"{run.path} has no adapter yet.", "Finish it with `nybble resume`.")
+    if not run.trained.exists():
+        raise InputError(f"{run.path} is not trained yet.", "Finish it with `nybble resume`.")
     own = load_recipe(str(run.recipe.absolute()))
+    if own.lora is None:  # the whole model was trained: it is a model of its own
+        part = {"base": str(run.model.absolute()), "revision": "main", "new_tokens": []}
+        own = own.model_copy(update={"model": own.model.model_copy(update=part)})
     recipe = own if own_form else rows.model_copy(update={"model": own.model})
     recipe = recipe.model_copy(update={"evaluate": rows.evaluate})
-    return replace(_local(name, recipe, str(run.adapter.absolute())), run=run)
+    adapter = str(run.adapter.absolute()) if own.lora else None
+    return replace(_local(name, recipe, adapter), run=run)
 
 
 def _of_adapter(given: str | None, reference: str, rows: Recipe) -> Local:

@@ -12,6 +12,7 @@ from nybble.evaluation.slices import slicings
 from nybble.evaluation.task import Answers
 from nybble.generation.cache import ModelCache, PredictionCache
 from nybble.generation.identity import local_identity
+from nybble.model.whole import untuned
 from nybble.pipeline.examiner import Examiner
 from nybble.pipeline.judged_files import count_test_read, save_answers, side_by_side
 from nybble.pipeline.references import FLOOR, references
@@ -36,7 +37,7 @@ def evaluate(stage: Stage, plan: Plan, model: PeftModel, folder: RunFolder) -> d
         answers_kept(folder, stage, plan, model, adapted) for adapted in (True, False)
     )
     asked: dict[str, tuple[Kind, list[Answers]]] = {}
-    with model.disable_adapter():
+    with untuned(model, stage.model_folder, stage.recipe.model, plan):
         asked[ZERO_SHOT] = ("base", examiner.ask(ZERO_SHOT, model, cache=base_cache))
         if shots:
             asked[FEW_SHOT] = ("base", examiner.ask(FEW_SHOT, model, shots, base_cache))

@@ -43,7 +43,7 @@ def finished(folder: RunFolder, judged: bool) -> bool:
     seeds = further_seeds(folder)
     if judged:
         return folder.comparison.exists() and (not seeds or (folder.path / SPREAD).is_file())
-    return all(one.adapter.exists() for one in (folder, *(folder_of(folder, s) for s in seeds)))
+    return all(one.trained.exists() for one in (folder, *(folder_of(folder, s) for s in seeds)))
 
 
 def write_scores(folder: RunFolder, tuned: Contender) -> None:

@@ -44,6 +44,12 @@ class Stage:
         return self.renderer.tokenizer
 
     @property
+    def new_token_ids(self) -> list[int]:
+        """The ids of `model.new_tokens`."""
+        tokens = self.recipe.model.new_tokens
+        return [int(i) for i in self.tokenizer.convert_tokens_to_ids(tokens)]
+
+    @property
     def judged(self) -> bool:
         """Whether the recipe asks for an evaluation."""
         return judged(self.recipe)
@@ -108,13 +114,16 @@ def make_stage(recipe: Recipe) -> Stage:
     splits = read_splits(recipe)
     folder = find_model(recipe.model.base, recipe.model.revision, recipe.model.trust_remote_code)
     adapter = None
-    if recipe.model.adapter:
+    if recipe.model.adapter and recipe.lora is not None:
         adapter = find_adapter(recipe.model.adapter)
         check_lora_fields(recipe.lora, adapter)
     task = read_task(splits, recipe.data, recipe.evaluate) if judged(recipe) else None
     today = recipe.data.date or datetime.date.today()
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"date": today})})
-    tokenizer = load_tokenizer(folder, recipe.model.trust_remote_code, recipe.data.chat_template)
+    part = recipe.model
+    tokenizer = load_tokenizer(
+        folder, part.trust_remote_code, recipe.data.chat_template, part.new_tokens
+    )
     renderer = Renderer(tokenizer, today)
     splits = cut_splits(splits, recipe.data, renderer)
     total = len(splits.train) + len(splits.validation)
@@ -134,7 +143,9 @@ def asking_stage(recipe: Recipe, task: Task) -> Stage:
     splits = read_splits(recipe)
     part = recipe.model
     folder = find_model(part.base, part.revision, part.trust_remote_code)
-    tokenizer = load_tokenizer(folder, part.trust_remote_code, recipe.data.chat_template)
+    tokenizer = load_tokenizer(
+        folder, part.trust_remote_code, recipe.data.chat_template, part.new_tokens
+    )
     renderer = Renderer(tokenizer, recipe.data.date or datetime.date.today())
     none = StoreWriter().finish()
     prepared = Prepared(none, none, cut_splits(splits, recipe.data, renderer), [])

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from peft import PeftModel
-
 from nybble.data.leakage import repeats_line
 from nybble.data.truncate import cut_line
 from nybble.evaluation.contender import Contender
@@ -92,14 +90,14 @@ def finish(stage: Stage, plan: Plan, folder: RunFolder) -> None:
 
 def _train(stage: Stage, plan: Plan, folder: RunFolder) -> None:
     """Train into `folder`, from its newest checkpoint where it has one, unless that was done."""
-    if not folder.adapter.exists():
+    if not folder.trained.exists():
         _trained(stage, plan, folder)
 
 
-def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> PeftModel:
+def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> Any:
     """The trained model of `folder`: loaded where the training had ended."""
-    if folder.adapter.exists():
-        return load_model(stage, plan, folder.adapter)
+    if folder.trained.exists():
+        return load_model(stage, plan, folder.trained)
     checkpoint = newest_good(folder.checkpoints)
     if checkpoint:
         print(f"resume     {checkpoint}")
@@ -117,5 +115,5 @@ def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
 
 
 def judge(stage: Stage, plan: Plan, folder: RunFolder) -> dict[str, Any]:
-    """Judge the adapter that lies in `folder`."""
-    return evaluate(stage, plan, load_model(stage, plan, folder.adapter), folder)
+    """Judge what was trained into `folder`."""
+    return evaluate(stage, plan, load_model(stage, plan, folder.trained), folder)

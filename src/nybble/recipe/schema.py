@@ -6,7 +6,7 @@ once is the planner's business and never changes what is learnt.
 """
 
 import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -38,7 +38,19 @@ class ModelPart(Part):
         "auto", description="compute precision; auto asks the device"
     )
     adapter: str | None = Field(None, description="an adapter to go on from: folder or hub id")
+    new_tokens: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="texts that become tokens of their own, such as <|tool|>, and are learnt"
+    )
     trust_remote_code: bool = Field(False, description="run Python code that the model ships")
+
+    @field_validator("new_tokens")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("must not name a token twice")
+        if any(token != token.strip() for token in value):
+            raise ValueError("must not begin or end with a space")
+        return value
 
 
 class DataPart(Reading):
@@ -114,7 +126,7 @@ class DataPart(Reading):
 
 
 class LoraPart(Part):
-    """The adapters."""
+    """The adapters. `lora: null`: there are none, and every weight of the model is trained."""
 
     r: int = Field(16, ge=1, le=1024, description="rank: width of the two thin matrices")
     lora_alpha: float = Field(32, gt=0, description="the update is scaled by lora_alpha / r")
@@ -151,10 +163,25 @@ class Recipe(Part):
     summary: str = Field("", description="one line on what it does")
     model: ModelPart
     data: DataPart
-    lora: LoraPart = LoraPart()
+    lora: LoraPart | None = Field(
+        LoraPart(), description="the adapters, or null to train every weight of the model"
+    )
     train: TrainPart = TrainPart()
     evaluate: EvaluatePart = EvaluatePart()
     publish: PublishPart = PublishPart()
+
+    @model_validator(mode="after")
+    def _whole_models_are_plain(self) -> Self:
+        if self.lora is not None:
+            return self
+        if self.model.quantization != "none":
+            raise ValueError(
+                f"lora: null trains every weight, and those of {self.model.quantization} cannot "
+                "be: say model.quantization=none"
+            )
+        if self.model.adapter is not None:
+            raise ValueError("lora: null trains no adapter: leave out model.adapter")
+        return self
 
     @model_validator(mode="after")
     def _best_of_some_evaluations(self) -> Self:
@@ -166,3 +193,13 @@ class Recipe(Part):
         if self.train.early_stopping_patience is not None and self.train.eval_steps == 0:
             raise ValueError("train.early_stopping_patience needs train.eval_steps over 0")
         return self
+
+
+def sections() -> dict[str, type[Part]]:
+    """The recipe's sections by name, also the one that may be null."""
+    found = {}
+    for name, field in Recipe.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Part):
+                found[name] = kind
+    return found

@@ -69,7 +69,9 @@ def columns(predictions: Mapping[str, Any], comparison: Mapping[str, Any]) -> di
 
 
 def truth_text(truth: Any) -> Any:
-    """A number or a text as it is, else as JSON."""
+    """A number or a text as it is, of what tests a program the setup and tests, else as JSON."""
+    if isinstance(truth, Mapping) and isinstance(truth.get("tests"), list):
+        return "\n".join(filter(None, [str(truth.get("setup") or ""), *map(str, truth["tests"])]))
     return _shown(truth) if isinstance(truth, int | float | str | None) else _json(truth)
 
 

@@ -15,13 +15,12 @@ FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recomp
 
 def identity_of(recipe: Recipe) -> dict[str, Any]:
     """The fields of model, adapters and optimisation that decide what is learnt."""
-    parts = {
-        name: getattr(recipe, name).model_dump(mode="json") for name in ("model", "lora", "train")
-    }
-    return {
+    parts = recipe.model_dump(mode="json", include={"model", "lora", "train"})
+    adapters = "none, the whole model" if recipe.lora is None else "lora"
+    return {"adapters": adapters} | {
         f"{part}.{name}": value
         for part, fields in parts.items()
-        for name, value in fields.items()
+        for name, value in (fields or {}).items()
         if not (part == "train" and name in FREE)
     }
 

@@ -26,7 +26,7 @@ from nybble.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from nybble.training.identity import check_identity, check_same_training
+from nybble.training.identity import check_same_training
 from nybble.training.ledger import Ledger, TrainResult
 from nybble.training.metrics import MetricsLog
 from nybble.training.not_finite import Decode, not_finite_error, write_rows
@@ -39,7 +39,6 @@ from nybble.training.optimizer import (
 )
 from nybble.training.optimizer_state import allocate
 from nybble.training.pending import Pending
-from nybble.training.progress import watch
 from nybble.training.recovery import Room
 from nybble.training.signals import StopAsked, StopNow
 from nybble.training.spikes import Spikes
@@ -107,8 +106,7 @@ class Trainer:
             self._restore(checkpoint)
         self.ledger.begin(self.done)
         watched = watched_by(self.watchers, self.total, self.done)
-        bar = watch("training", self.total, self.done)
-        with watched, StopAsked(self.leads) as self.stop, bar as self.bar:
+        with watched, StopAsked(self.leads) as self.stop:
             if checkpoint:
                 self.log.add(step=self.done, resumed=True)
             try:
@@ -180,7 +178,6 @@ class Trainer:
         loss, norm = self.ledger.settle(pending)
         if self.part.on_nan == "stop" and not math.isfinite(loss + norm):
             self._refuse(pending, loss, norm)
-        self.bar.update(pending.step, self.ledger.note())
 
     def _refuse(self, pending: Pending, loss: float, norm: float) -> None:
         """Stop at a step that is not finite; a gradient that overflowed fp16 is no reason to.
@@ -246,8 +243,7 @@ class Trainer:
             watcher.saved(self.done, checkpoint)
 
     def _restore(self, checkpoint: Path) -> None:
-        state = load_checkpoint(checkpoint, self.model, self.optimizer)
-        check_identity(str(checkpoint), state.identity, self.identity)
+        state = load_checkpoint(checkpoint, self.model, self.optimizer, self.identity)
         check_same_training(
             str(checkpoint), (state.fingerprint, state.total_steps), (self.fingerprint, self.total)
         )
