@@ -115,7 +115,8 @@ def nearest_answers(
     train_texts: Sequence[str], train_answers: Sequence[str], test_texts: Sequence[str]
 ) -> list[str]:
     """Answers [test], each that of the training row whose text is the likest by TF-IDF."""
-    x_train, vectorize = _vectorized(train_texts)
+    # A word that only one row has tells that row from all others.
+    x_train, vectorize = _vectorized(train_texts, rows_of_a_term=(1,))
     found: list[str] = []
     for start in range(0, len(test_texts), NEAREST_AT_ONCE):
         likeness = vectorize(test_texts[start : start + NEAREST_AT_ONCE]) @ x_train.T
@@ -123,12 +124,14 @@ def nearest_answers(
     return found
 
 
-def _vectorized(train_texts: Sequence[str]) -> tuple[Any, Callable[[Sequence[str]], Any]]:
+def _vectorized(
+    train_texts: Sequence[str], rows_of_a_term: Sequence[int] = (2, 1)
+) -> tuple[Any, Callable[[Sequence[str]], Any]]:
     """The sparse [train, terms] matrix, and what turns other texts into rows by the same terms."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # On few texts no term may occur twice; then those that occur once have to do.
-    for min_df in (2, 1):
+    for min_df in rows_of_a_term:
         terms = TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, min_df=min_df, token_pattern=TOKEN_PATTERN
         )
