@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPAT := .venv-compat
 PEERS := .venv-peers
+INTEGRATIONS := .venv-integrations
 
 # Two test processes on two cores: more threads than cores would wait for each other.
 pytest = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: install demo test check exhaustive bench compat peers
+.PHONY: install demo test check exhaustive bench compat peers integrations
 
 install: $(VENV)/installed
 
@@ -35,13 +36,13 @@ check: install
 	@$(call pytest,$(VENV)) -m "not slow" --hypothesis-profile=fast
 
 # The long forms of what `make test` does in short: every chat template against an oracle; kills,
-# damage, full disks, signals and lack of memory at every place; micro-batches.
+# damage, full disks, signals and lack of memory at every place; micro-batches; all of MBPP.
 exhaustive: install
 	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness \
 		tests/training/test_kills.py tests/training/test_manifest.py \
 		tests/training/test_damage.py tests/training/test_full_disk.py \
 		tests/training/test_signals.py tests/training/test_recovery.py \
-		tests/engine/test_micro_batches.py
+		tests/engine/test_micro_batches.py tests/evaluation/sandbox/test_mbpp.py
 
 bench: install peers
 	@$(BIN)/python benchmarks/cpu_step.py
@@ -63,4 +64,14 @@ $(COMPAT)/installed: requirements.lock requirements-compat.txt pyproject.toml
 	$(PYTHON) -m venv $(COMPAT)
 	$(COMPAT)/bin/pip install --quiet --disable-pip-version-check -r requirements-compat.txt
 	$(COMPAT)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# TensorBoard, Weights & Biases, MLflow and Trackio for real, offline, in an environment that has them.
+integrations: $(INTEGRATIONS)/installed
+	@$(call pytest,$(INTEGRATIONS)) tests/integrations
+
+$(INTEGRATIONS)/installed: requirements-integrations.txt pyproject.toml
+	$(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
+	$(INTEGRATIONS)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -33,7 +33,8 @@ TIMED = {"price": 20, "dense": 20, "chat": 30, "single": 10}
 # `fast`: no more memory than the fastest tuned peer takes; `tight`: than the peer as it comes.
 SETTINGS = {
     "price": {
-        "tight": ["train.recompute=24", "train.offload=true", "train.pack_tokens=3328"],
+        "tight": ["train.recompute=24", "train.keep_attention=16", "train.offload=true",
+                  "train.pack_tokens=3328"],
         "fast": ["train.memory_gb=11.9", "train.pack_tokens=3328"],
     },
     "dense": {
@@ -175,7 +176,8 @@ def main() -> None:
     parser.add_argument("--peer-path")
     parser.add_argument("--only", nargs="*", default=list(STEPS))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--peer-repeats", type=int, default=1)
+    parser.add_argument("--peer-repeats", type=int, default=3)
+    parser.add_argument("--tuned-repeats", type=int, default=1)
     arguments = parser.parse_args()
     ceiling = gemm_ceiling()
     about = {"date": time.strftime("%Y-%m-%d"), "gemm_ceiling_tflops": round(ceiling / 1e12, 1)}
@@ -192,8 +194,9 @@ def main() -> None:
 
     for workload in arguments.only:
         compared = arguments.peers and workload != "single"
-        for run in range(1, arguments.peer_repeats + 1 if compared else 1):
-            for setting in PEERS:
+        repeats = {"as it comes": arguments.peer_repeats, "tuned": arguments.tuned_repeats}
+        for setting, count in repeats.items() if compared else ():
+            for run in range(1, count + 1):
                 found = peer(arguments, workload, setting)
                 note(run=run, workload=workload, engine="unsloth", setting=setting, **found)
         settings = SETTINGS[workload]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nybble.recipe.row_parts import RowRange, Truncation
-from nybble.recipe.schema import Recipe
+from nybble.recipe.schema import Recipe, sections
 from nybble.recipe.train_source import TrainSource
 
 PAGE = Path(__file__).with_name("recipes.md")
@@ -42,20 +42,13 @@ BOUNDS = {"ge": "at least {}", "gt": "over {}", "le": "at most {}", "lt": "under
 
 def page() -> str:
     """The whole page."""
-    fields = Recipe.model_fields
-    parts = {name: part for name, field in fields.items() if (part := section(field))}
-    plain = {name: field for name, field in fields.items() if name not in parts}
+    parts = sections()
+    plain = {name: field for name, field in Recipe.model_fields.items() if name not in parts}
     text = HEAD + "\n" + COLUMNS + "".join(row(name, field) for name, field in plain.items())
     for name, part in parts.items():
         rows = "".join(row(f"{name}.{key}", field) for key, field in part.model_fields.items())
         text += f"\n## {name}\n\n{first_paragraph(part)}\n\n{COLUMNS}{rows}"
     return text
-
-
-def section(field: FieldInfo) -> type[BaseModel] | None:
-    """The class of the section that `field` holds, None for a plain value."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def row(name: str, field: FieldInfo) -> str:

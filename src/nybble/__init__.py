@@ -34,4 +34,30 @@ def run(
     return run_recipe(checked, Path(output) if output else None, replace, seeds).path
 
 
-__all__ = ["run"]
+def compare(
+    models: list[str],
+    data: str | None = None,
+    rows: int | None = None,
+    slices: list[str] | None = None,
+    few_shot: int | None = None,
+    output: str | Path | None = None,
+) -> Path:
+    """Compare models on the same test rows, named as for `nybble compare`, and give the folder with
+    comparison.json, predictions.json and report.html.
+
+    `data` is a recipe whose test rows are taken, by default the first run's. Raises as `run`.
+    """
+    from nybble.recipe import load_recipe
+
+    recipe = load_recipe(data) if data else None
+    from nybble.pipeline.compare import Wanted, compare_models
+    from nybble.report.page import write_comparison_report
+
+    place = Path(output) if output else None
+    wanted = Wanted(models, recipe, rows, tuple(slices or ()), few_shot, place)
+    folder = compare_models(wanted)[1]
+    write_comparison_report(folder)
+    return folder
+
+
+__all__ = ["compare", "run"]

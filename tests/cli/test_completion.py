@@ -29,7 +29,7 @@ def test_recipes_by_name_and_by_file(work):
 
 def test_fields_with_their_meaning_and_their_default():
     assert dict(completion.fields("lora.r"))["lora.r="].endswith("[16]")
-    assert [name for name, _ in completion.fields("evaluate.gre")] == [
+    assert [name for name, _ in completion.fields("evaluate.green")] == [
         "evaluate.green_within=",
         "evaluate.green_share=",
     ]

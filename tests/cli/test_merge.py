@@ -21,7 +21,7 @@ def test_a_folder_that_is_no_run(refused, verb):
 
 @pytest.mark.parametrize("verb", [("merge",), ("push", "--to", "me/x")])
 def test_a_run_without_an_adapter(refused, run, verb):
-    assert "no adapter yet" in refused(*verb, run).message
+    assert "is not trained yet" in refused(*verb, run).message
 
 
 def test_an_output_that_exists(refused, run, work):

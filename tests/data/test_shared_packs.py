@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nybble.data.batches import make_step, split_pack
+from nybble.data.batches import make_step
 from nybble.data.packing import Layout, group_rows
 from nybble.data.render import TokenRow
+from nybble.data.smaller_packs import split_pack
 
 LENGTHS = st.lists(st.integers(0, 90), min_size=1, max_size=60)
 

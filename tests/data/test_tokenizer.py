@@ -123,3 +123,29 @@ def test_a_template_whose_stop_is_no_single_token_is_refused(folder, name, token
 def test_a_base_model_without_a_template_gets_the_named_one(folder):
     (folder / "chat_template.jinja").unlink(missing_ok=True)
     assert load_tokenizer(folder, chat_template="plain").chat_template.startswith("{{- bos_token")
+
+
+@pytest.mark.slow
+def test_new_tokens_are_one_id_each_and_not_special(mini_folder) -> None:
+    tokenizer = load_tokenizer(mini_folder, new_tokens=["<|call|>", "a b"])
+    before = load_tokenizer(mini_folder)
+    ids = tokenizer("x<|call|>a by", add_special_tokens=False).input_ids
+    first, last = (before(t, add_special_tokens=False).input_ids for t in ("x", "y"))
+    assert ids == [*first, len(before), len(before) + 1, *last]
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "x<|call|>a by"
+
+
+@pytest.mark.slow
+def test_a_token_that_is_there_already_is_refused(mini_folder) -> None:
+    with pytest.raises(InputError, match="which the tokenizer has already"):
+        load_tokenizer(mini_folder, new_tokens=[load_tokenizer(mini_folder).eos_token])
+
+
+@pytest.mark.slow
+def test_a_template_whose_end_is_new_is_given(mini_folder) -> None:
+    end = "<|im_end|>"
+    with pytest.raises(InputError, match="no token") as refused:
+        load_tokenizer(mini_folder, chat_template="chatml")
+    assert "model.new_tokens" in refused.value.fix
+    tokenizer = load_tokenizer(mini_folder, chat_template="chatml", new_tokens=[end])
+    assert tokenizer.eos_token_id == tokenizer.convert_tokens_to_ids(end) == len(tokenizer) - 1

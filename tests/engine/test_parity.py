@@ -23,6 +23,7 @@ WAYS = {
     "whole": {},
     "recompute one layer": {"recompute_layers": 1},
     "recompute all layers": {"recompute_layers": 3},
+    "recomputed, attention kept": {"recompute_layers": 3, "attention_layers": 2},
     "lean layers": {"lean_layers": 2},
     "one recomputed, one lean": {"recompute_layers": 1, "lean_layers": 1},
     "kept weights": {"keep_weights": True},

@@ -2,247 +2,187 @@ import json
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from nybble.evaluation.comparison import Prediction, compare, rounded, seed_spread, verdict
-from nybble.evaluation.number import Thresholds
-from nybble.evaluation.statistics import paired_interval
+from nybble.evaluation.comparison import compare, of_run
+from nybble.evaluation.contender import Contender
+from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.slices import slicings
+from nybble.evaluation.statistics import holm, mcnemar, paired_interval, permutation
+from nybble.evaluation.task import Item, Judged
+from nybble.evaluation.tasks.label import LabelTask
 from nybble.runs.errors import InputError
 
-Floats = npt.NDArray[np.float64]
+NOISES = {"few-shot base": 120.0, "tuned": 10.0, "twin": 10.0, "floor": 1.0}
 PRICES = Thresholds(40, 0.2, 80, 0.4)
-RNG = np.random.default_rng(4)
-TRUTH = np.round(RNG.lognormal(4, 1, 200)) + 1
-PREDICTIONS: dict[str, Floats] = {
-    "few-shot base": TRUTH + RNG.normal(0, 120, 200),
-    "tuned": TRUTH + RNG.normal(0, 10, 200),
-    "constant": np.full(200, float(np.median(TRUTH))),
-    "twin": TRUTH + RNG.normal(0, 10, 200),
-    "floor": TRUTH + RNG.normal(0, 1, 200),
-}
-RATES = {"few-shot base": 0.75, "tuned": 1.0}
 
 
-def compared(**changes: Any) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "task": "number",
-        "metric": "mae",
-        "truth": TRUTH,
-        "predictions": PREDICTIONS,
-        "baseline": "few-shot base",
-        "tuned": "tuned",
-        "parse_rates": RATES,
-        "thresholds": PRICES,
-        "seed": 0,
-    }
-    return compare(**{**asked, **changes})
+@pytest.fixture(scope="module")
+def contenders(make_shop) -> list[Contender]:
+    shop = make_shop()
+    constant = shop.contender("constant", [shop.task.fallback] * len(shop.truth))
+    return [*shop.contenders(NOISES), constant]
 
 
-def result(difference: tuple[float, float, float], **changes: Any) -> dict[str, Any]:
-    """A comparison as read back from disk, with this value, low and high of the difference."""
-    triple = dict(zip(("value", "low", "high"), difference, strict=True))
-    return {
-        "n": 1000,
-        "baseline_name": "few-shot base",
-        "floor_name": None,
-        "tuned": {"value": 14.2, "low": 13.1, "high": 15.4},
-        "difference": triple,
-        "references": {},
-        "parse_rate": {"baseline": 1.0, "tuned": 1.0},
-        **changes,
-    }
+@pytest.fixture(scope="module")
+def found(make_shop, contenders) -> dict[str, Any]:
+    pairs = [("tuned", one.name) for one in contenders if one.name != "tuned"]
+    shop = make_shop()
+    comparison = compare(shop.task, contenders, 0, slicings(shop.items, ["kind"], "number"), pairs)
+    return of_run(comparison, "tuned", "few-shot base", "floor", PRICES)
 
 
-def test_a_prediction_is_a_line_of_json() -> None:
-    line = Prediction(3, "How much?", "no idea", None, 12.5).as_json()
-    assert json.loads(json.dumps(line)) == {
-        "row": 3,
-        "prompt": "How much?",
-        "answer": "no idea",
-        "value": None,
-        "truth": 12.5,
-    }
-
-
-def test_it_holds_what_the_design_says_and_only_finite_numbers() -> None:
-    found = compared()
+def test_it_holds_what_the_design_says_and_only_finite_numbers(found) -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["task"], found["metric"], found["n"]) == ("number", "mae", 200)
-    assert list(found["references"]) == ["constant", "twin", "floor"]
-    assert found["parse_rate"] == {"baseline": 0.75, "tuned": 1.0}
-    assert found["baseline_name"] == "few-shot base"
+    assert list(found["references"]) == ["twin", "floor", "constant"]
+    assert found["parse_rate"] == {"baseline": 1.0, "tuned": 1.0}
+    assert (found["baseline_name"], found["tuned_name"]) == ("few-shot base", "tuned")
+    assert found["floor_name"] == "floor"
     for part in (found["baseline"], found["tuned"], found["difference"]):
         assert list(part) == ["value", "low", "high"]
 
 
-def test_values_agree_with_scikit_learn() -> None:
-    found = compared()
-    values = {"few-shot base": found["baseline"], "tuned": found["tuned"], **found["references"]}
-    for name, guess in PREDICTIONS.items():
-        assert values[name]["value"] == pytest.approx(mean_absolute_error(TRUTH, guess))
-        assert found["mse"][name] == pytest.approx(mean_squared_error(TRUTH, guess))
-        assert found["r2"][name] == pytest.approx(r2_score(TRUTH, guess))
-        assert sum(found["colours"][name].values()) == pytest.approx(1.0)
+def test_values_agree_with_scikit_learn(found, contenders) -> None:
+    values = {model["name"]: model["value"] for model in found["models"]}
+    for one in contenders:
+        truth = np.array([judged.truth for judged in one.judged])
+        guess = np.array([judged.value for judged in one.judged])
+        assert values[one.name] == pytest.approx(mean_absolute_error(truth, guess))
+        assert found["mse"][one.name] == pytest.approx(mean_squared_error(truth, guess))
+        assert found["r2"][one.name] == pytest.approx(r2_score(truth, guess))
+        assert sum(found["colours"][one.name].values()) == pytest.approx(1.0)
 
 
-def test_differences_are_paired_and_tuned_minus_the_other() -> None:
-    found = compared()
-    error = {name: np.abs(guess - TRUTH) for name, guess in PREDICTIONS.items()}
-    against = {"few-shot base": found["difference"]}
-    against |= {name: r["difference"] for name, r in found["references"].items()}
-    for name, difference in against.items():
-        assert difference == paired_interval(error["tuned"], error[name], seed=0).as_json()
+def test_differences_are_paired_and_tuned_minus_the_other(found, contenders) -> None:
+    scores = {one.name: one.scores for one in contenders}
+    for pair in found["pairs"]:
+        expected = paired_interval(scores["tuned"], scores[pair["b"]], 0).as_json()
+        assert pair["difference"] == expected
     assert found["difference"]["high"] < 0 < found["references"]["floor"]["difference"]["low"]
 
 
-def test_a_constant_truth_leaves_r2_undefined_in_valid_json() -> None:
-    found = compared(truth=np.full(200, 7.0))
-    assert set(found["r2"].values()) == {None}
-    json.dumps(found, allow_nan=False)
+def test_p_values_are_corrected_for_the_number_of_pairs(found) -> None:
+    pairs = found["pairs"]
+    assert [pair["p_holm"] for pair in pairs] == holm([pair["p"] for pair in pairs])
+    assert {pair["test"] for pair in pairs} == {"bootstrap"}
 
 
-def test_a_model_against_itself_differs_by_nothing() -> None:
-    found = compared(baseline="tuned")
-    assert found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert "tuned" not in found["references"]
-    assert "no difference" in verdict(found)
+def test_only_what_is_open_says_how_many_rows_would_settle_it(found) -> None:
+    for pair in found["pairs"]:
+        assert (pair["rows_to_settle"] is None) == (pair["outcome"] != "undecided")
+    (open_pair,) = [pair for pair in found["pairs"] if pair["outcome"] == "undecided"]
+    assert open_pair["b"] == "twin"
+    assert open_pair["rows_to_settle"] > 200
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"metric": "mse"},
-        {"task": "code"},
-        {"baseline": "nobody"},
-        {"tuned": "nobody"},
-        {"parse_rates": {"tuned": 1.0}},
-        {"truth": TRUTH[:-1]},
-        {"truth": TRUTH[:1], "predictions": {name: p[:1] for name, p in PREDICTIONS.items()}},
-    ],
-)
-def test_what_cannot_be_compared_is_refused(changes: dict[str, Any]) -> None:
+def test_a_difference_that_correction_leaves_open_is_not_shown(make_shop) -> None:
+    shop = make_shop(60)
+    error = 20 + shop.rng.normal(0, 5, 60)
+    ahead = shop.contender("ahead", shop.truth + error)
+    noise = shop.rng.normal(0, 1, 60)
+    behind = 1.2 + 4 * (noise - noise.mean()) / noise.std()
+    close = shop.contender("close", shop.truth + error + behind)
+    alone = compare(shop.task, [ahead, close], 0)["pairs"][0]
+    assert alone["outcome"] == "better" and 0.001 < alone["p"] < 0.05
+    twins = [shop.contender(f"twin {i}", shop.guesses(10)) for i in range(8)]
+    crowded = compare(shop.task, [ahead, close, *twins], 0)["pairs"][0]
+    assert crowded["p"] == alone["p"] and crowded["p_holm"] >= 0.05
+    assert crowded["outcome"] == "undecided"
+
+
+def test_an_unread_answer_counts_as_the_constant_and_is_shown_apart(shop) -> None:
+    guesses = [None if i < 50 else true for i, true in enumerate(shop.truth)]
+    (model,) = compare(shop.task, [shop.contender("shy", guesses)], 0)["models"]
+    errors = np.abs(shop.truth[:50] - shop.task.fallback)
+    assert model["value"] == pytest.approx(errors.sum() / 200)
+    assert model["parse_rate"] == 0.75
+    assert model["parsed_only"] == {"n": 150, "value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_a_model_that_is_never_read_has_no_value_of_its_own(shop) -> None:
+    silent = shop.contender("silent", [None] * 200)
+    (model,) = compare(shop.task, [silent], 0)["models"]
+    assert model["parsed_only"] == {"n": 0, "value": None, "low": None, "high": None}
+    constant = shop.contender("constant", [shop.task.fallback] * 200)
+    assert compare(shop.task, [silent, constant], 0)["pairs"][0]["difference"]["value"] == 0.0
+
+
+def labelled(name: str, right: list[bool]) -> Contender:
+    task = LabelTask(("yes", "no"), "yes")
+    items = [Item(i, "?", "yes") for i in range(len(right))]
+    return Contender(name, "adapter", task.judge(items, [("yes" if r else "no",) for r in right]))
+
+
+def test_passed_or_not_is_tested_by_mcnemar() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random(80) < 0.8, rng.random(80) < 0.5
+    task = LabelTask(("yes", "no"), "yes")
+    (pair,) = compare(task, [labelled("a", a.tolist()), labelled("b", b.tolist())], 0)["pairs"]
+    assert (pair["test"], pair["p"]) == ("mcnemar", mcnemar(a, b))
+    assert pair["outcome"] == "better"
+    assert pair["difference"]["value"] == pytest.approx(a.mean() - b.mean())
+
+
+def test_few_rows_are_tested_by_flipping_signs(make_shop) -> None:
+    shop = make_shop(12)
+    few = shop.contenders({"a": 5.0, "b": 50.0})
+    (pair,) = compare(shop.task, few, 0)["pairs"]
+    assert (pair["test"], pair["p"]) == ("permutation", permutation(few[0].scores, few[1].scores))
+
+
+def test_a_loss_is_weighed_by_its_tokens(shop) -> None:
+    judged = [Judged(i, "", "", 1.0, "", score, weight) for i, (score, weight) in
+              enumerate([(1.0, 1.0), (3.0, 9.0), (2.0, 5.0)])]  # fmt: skip
+    (model,) = compare(LossOnly(), [Contender("a", "base", judged)], 0)["models"]
+    assert model["value"] == pytest.approx((1 + 27 + 10) / 15)
+    assert model["low"] < model["value"] < model["high"]
+
+
+class LossOnly:
+    name, metric, higher_is_better = "loss", "loss", False
+
+    def metrics(self, judged):
+        return {}
+
+
+def test_losses_over_other_tokens_are_not_compared() -> None:
+    one = [Judged(i, "", "", 1.0, "", 1.0, 4.0 + i) for i in range(3)]
+    other = [Judged(i, "", "", 1.0, "", 1.0, 5.0 + i) for i in range(3)]
+    with pytest.raises(InputError, match="count other tokens"):
+        compare(LossOnly(), [Contender("a", "base", one), Contender("b", "base", other)], 0)
+
+
+def test_agreement_and_slices_are_of_all_models(found) -> None:
+    assert len(found["agreement"]) == 10
+    assert all(0 <= entry["share"] <= 1 for entry in found["agreement"])
+    kinds = [part for part in found["slices"] if part["by"] == "kind"]
+    assert [(part["slice"], part["n"]) for part in kinds] == [("a", 100), ("b", 100)]
+    assert all(len(part["models"]) == 5 for part in found["slices"])
+    assert {part["by"] for part in found["slices"]} == {
+        "kind", "true value", "characters of the prompt",
+    }  # fmt: skip
+
+
+def test_the_running_estimate_ends_at_the_whole(found) -> None:
+    for model in found["models"]:
+        n, value, *_ = found["running"][model["name"]][-1]
+        assert (n, value) == (200, pytest.approx(model["value"]))
+
+
+def test_what_cannot_be_compared_is_refused(make_shop) -> None:
+    shop = make_shop(20)
+    a, b = shop.contenders({"a": 5.0, "b": 5.0})
+    with pytest.raises(InputError, match="same name"):
+        compare(shop.task, [a, a], 0)
+    with pytest.raises(InputError, match="no model"):
+        compare(shop.task, [], 0)
+    other = Contender("b", "base", [*b.judged[1:], b.judged[0]])
+    with pytest.raises(InputError, match="other rows"):
+        compare(shop.task, [a, other], 0)
+    with pytest.raises(InputError, match="no predictions of 'nobody'"):
+        of_run(compare(shop.task, [a, b], 0), "a", "nobody")
+    single = [Contender(one.name, "base", one.judged[:1]) for one in (a, b)]
     with pytest.raises(InputError):
-        compared(**changes)
-
-
-def test_the_verdict_says_better_with_its_interval() -> None:
-    assert verdict(result((-95.3, -99.0, -91.2))) == (
-        "On 1,000 held-out rows the tuned model is off by 14.2 on average (95% interval 13.1 to "
-        "15.4), 95.3 less than the few-shot base (paired difference -95.3, -99.0 to -91.2): better."
-    )
-
-
-def test_the_verdict_says_worse() -> None:
-    said = verdict(result((3.0, 1.0, 5.0)))
-    assert "3.00 more than the few-shot base" in said
-    assert said.endswith(": worse.")
-
-
-def test_the_verdict_says_undecided_and_how_wide() -> None:
-    said = verdict(result((-3.0, -7.0, 1.0)))
-    assert "no difference from the few-shot base shown" in said
-    assert "-7.00 to 1.00, includes zero" in said
-
-
-@given(*[st.floats(-1e5, 1e5)] * 3)
-def test_the_verdict_never_claims_what_the_interval_leaves_open(
-    a: float, b: float, c: float
-) -> None:
-    low, value, high = sorted((a, b, c))
-    said = verdict(result((value, low, high)))
-    assert ("better" in said) == (high < 0)
-    assert ("worse" in said) == (low > 0)
-    assert ("no difference" in said) == (low <= 0 <= high)
-
-
-def test_the_verdict_sorts_every_reference() -> None:
-    said = verdict(compared())
-    beaten, undecided, lost = said.partition(" It beats ")[2].split("; it ")
-    assert beaten.startswith("the constant (-")
-    assert undecided.startswith("shows no difference from the twin (")
-    assert lost.startswith("does worse than the floor (")
-    assert said.count(". ") == 1
-
-
-def test_the_verdict_lists_several_references() -> None:
-    def reference(value: float) -> dict[str, Any]:
-        return {"difference": {"value": value, "low": value - 1, "high": value + 1}}
-
-    names = {"constant": reference(-30), "ridge": reference(-20), "ridge (log)": reference(-10)}
-    said = verdict(result((-9.0, -9.5, -8.5), references=names))
-    assert said.endswith(
-        "It beats the constant (-30.0, -31.0 to -29.0), the ridge (-20.0, -21.0 to -19.0) "
-        "and the ridge (log) (-10.0, -11.0 to -9.00)."
-    )
-
-
-def test_the_verdict_tells_of_answers_without_a_number() -> None:
-    change = (-9.0, -9.5, -8.5)
-    assert "no number" not in verdict(result(change))
-    both = verdict(result(change, parse_rate={"baseline": 0.9, "tuned": 0.995}))
-    assert both.endswith(
-        "better; 10.0% of the few-shot base's and 0.500% of the tuned model's answers held "
-        "no number."
-    )
-    one = verdict(result(change, parse_rate={"baseline": 0.25, "tuned": 1.0}))
-    assert one.endswith("better; 75.0% of the few-shot base's answers held no number.")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (0.0, "0"),
-        (14.234, "14.2"),
-        (-95.26, "-95.3"),
-        (9.999, "10.0"),
-        (1234.4, "1,234"),
-        (0.003214, "0.00321"),
-        (1.5e20, "1.50e+20"),
-        (-2e-9, "-2.00e-09"),
-    ],
-)
-def test_numbers_are_said_with_three_digits(value: float, expected: str) -> None:
-    assert rounded(value) == expected
-
-
-def test_the_spread_over_seeds() -> None:
-    found = seed_spread([14.0, 15.0, 17.5])
-    assert found == {
-        "n": 3,
-        "mean": pytest.approx(15.5),
-        "sd": pytest.approx(1.8027756),
-        "min": 14.0,
-        "max": 17.5,
-    }
-    assert seed_spread([3.0]) == {"n": 1, "mean": 3.0, "sd": None, "min": 3.0, "max": 3.0}
-    with pytest.raises(InputError):
-        seed_spread([])
-
-
-def test_the_floor_is_no_competitor_but_a_measure() -> None:
-    truth = np.array([10.0, 20.0, 30.0, 40.0])
-    predictions = {
-        "base": truth + 9,
-        "tuned": truth + 6,
-        "noise floor": truth + np.array([1, -2, 3, -2]),
-    }
-    found = compare(
-        "number",
-        "mae",
-        truth,
-        predictions,
-        "base",
-        "tuned",
-        {"base": 1.0, "tuned": 1.0},
-        Thresholds(40, 0.2, 80, 0.4),
-        seed=0,
-        floor="noise floor",
-    )
-    said = verdict(found)
-    assert "worse" not in said
-    assert "A perfect predictor is off by 2.00" in said
-    assert "at 3.00 times that" in said
+        compare(shop.task, single, 0)

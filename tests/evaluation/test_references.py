@@ -140,3 +140,23 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_ridge_classifier_learns_which_words_mean_which_label() -> None:
+    rng = np.random.default_rng(0)
+    labels = [str(label) for label in rng.choice(["lamp", "tent", "chair"], 120)]
+    texts = [f"a {label} for sale number {i}" for i, label in enumerate(labels)]
+    guesses = references.ridge_classifier(
+        texts[:60], labels[:60], texts[60:90], labels[60:90], texts[90:]
+    )
+    assert guesses == labels[90:]
+    alone = references.ridge_classifier(texts[:9], ["lamp"] * 9, texts[:3], labels[:3], texts[:2])
+    assert alone == ["lamp", "lamp"]
+
+
+def test_the_nearest_row_answers_for_the_row_that_is_likest(monkeypatch) -> None:
+    monkeypatch.setattr(references, "NEAREST_AT_ONCE", 2)
+    train = ["a red brass lamp", "a green tent", "an old oak chair"]
+    asked = ["tent in green", "brass lamp", "chair of oak"]
+    found = references.nearest_answers(train, ["one", "two", "three"], asked)
+    assert found == ["two", "one", "three"]

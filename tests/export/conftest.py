@@ -16,6 +16,7 @@ COMPARISON = {
     "difference": {"value": -107.5, "low": -116.0, "high": -100.0},
     "references": {"a|b <c>": {**INTERVAL, "difference": {"value": 0.5, "low": -1.0, "high": 2.0}}},
     "parse_rate": {"baseline": 1.0, "tuned": 1.0}, "test_reads": 2,
+    "title": "Mean absolute error", "verdict": "On 1,234 held-out rows the tuned model is better.",
 }  # fmt: skip
 AUDIT = {"rows": {"train": 18_500}, "tokens": {"train": 574_857},
          "scored_tokens": {"train": 37_000}}  # fmt: skip

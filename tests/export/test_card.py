@@ -150,3 +150,16 @@ def test_no_folder_is_made_for_a_card(make_run) -> None:
     card(folder)
     assert sorted(map(str, folder.path.rglob("*"))) == before
     assert json.loads(Path(folder.comparison).read_text())["n"] == 1234
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("evaluate.decode=greedy",), "answers decoded by greedy."),
+        (("evaluate.decode=greedy", "evaluate.temperature=0.7"), "sampled at temperature 0.7."),
+    ],
+)
+def test_it_says_how_the_models_were_asked(make_run, overrides, said):
+    folder = make_run(*overrides)
+    recipe = load_recipe(str(folder.recipe))
+    assert said in write_card(folder, recipe, "me/tiny").replace("\\", "")

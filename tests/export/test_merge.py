@@ -170,6 +170,48 @@ def test_an_adapter_on_one_of_two_tied_weights_parts_them(base_folder, out, targ
             assert not torch.allclose(plain(ids).logits, peft(ids).logits, atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("whole", "count"), [(["norm"], 9), (["embed_tokens"], 1), (["norm", "lm_head"], 10)]
+)
+def test_modules_that_were_trained_whole_take_the_place_of_the_bases(
+    base_folder, out, whole, count
+):
+    """PEFT trains every module whose name ends so: `norm` is also each layer's two."""
+    tied = whole != ["norm"]
+    peft = adapted(load(base_folder), modules_to_save=whole, ensure_weight_tying=tied).eval()
+    for name, parameter in peft.named_parameters():
+        if "modules_to_save" in name:
+            parameter.data.mul_(1.1)
+    merged = merge(peft, base_folder, out, FP32, False)
+    assert len(merged.with_adapter) == 28 + count
+    plain, ids = AutoModelForCausalLM.from_pretrained(out, dtype=FP32), torch.arange(5, 45)[None]
+    with torch.no_grad():
+        assert torch.allclose(plain(ids).logits, peft(ids).logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_rows_of_new_tokens_are_in_the_merged_tables(base_folder, tmp_path, out, tied):
+    base, rows = tmp_path / "base", [2048, 2049]
+    model = AutoModelForCausalLM.from_pretrained(base_folder, dtype=FP32)
+    if not tied:
+        model.config.tie_word_embeddings = False
+        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
+    model.save_pretrained(base)
+    model = load(base)
+    model.resize_token_embeddings(2050, mean_resizing=False)
+    tables = {"embed_tokens": rows} | ({} if tied else {"lm_head": rows})
+    peft = adapted(model, trainable_token_indices=tables).eval()
+    for name, parameter in peft.named_parameters():
+        if "trainable_tokens" in name:
+            parameter.data.normal_(0.0, 0.1)
+    merge(peft, base, out, FP32, False)
+    plain, ids = AutoModelForCausalLM.from_pretrained(out, dtype=FP32), torch.arange(2030, 2050)
+    assert plain.config.vocab_size == 2050
+    assert (plain.lm_head.weight is plain.model.embed_tokens.weight) == tied
+    with torch.no_grad():
+        assert torch.allclose(plain(ids[None]).logits, peft(ids[None]).logits, atol=1e-4)
+
+
 def test_biases_are_kept(tmp_path, out):
     config = Qwen2Config(
         vocab_size=64, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
@@ -197,7 +239,6 @@ def test_biases_are_kept(tmp_path, out):
     [
         ({"use_dora": True}, "DoRA"),
         ({"bias": "all"}, "biases"),
-        ({"modules_to_save": ["norm"]}, "modules_to_save"),
     ],
 )
 def test_an_adapter_that_is_more_than_a_sum_is_refused(base_folder, out, settings, named):

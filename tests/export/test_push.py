@@ -137,6 +137,27 @@ def test_what_is_meant_to_be_private_is_not_put_where_all_see_it(push, hub) -> N
     assert "value" in push(hub.url, private=False)
 
 
+@pytest.mark.slow
+def test_an_upload_that_breaks_off_is_taken_up_and_nothing_is_sent_twice(push, hub) -> None:
+    hub.put_drops = 1
+    hub.drops = 1
+    told = push(hub.url)
+    assert "could not be reached" in told["message"] and "not sent twice" in told["fix"]
+    sent = [path for method, path in hub.requests if method == "PUT"]
+    assert len(sent) == 2 and len(set(sent)) == 1  # broken off once, then whole
+    assert push(hub.url) == {"value": f"{hub.url}/me/price"}
+    assert [path for method, path in hub.requests if method == "PUT"] == sent
+    files = hub.repositories["me/price"].branches["main"]
+    assert files["adapter_model.safetensors"] == WEIGHTS
+
+
+@pytest.mark.slow
+def test_a_hub_in_haste_is_waited_for_at_every_question(push, hub) -> None:
+    hub.hasty = True
+    assert push(hub.url, revision="v2") == {"value": f"{hub.url}/me/price"}
+    assert "adapter_model.safetensors" in hub.repositories["me/price"].branches["v2"]
+
+
 def test_no_token(push, hub) -> None:
     told = push(hub.url, HF_TOKEN="")
     assert "no Hugging Face token" in told["message"] and "hf auth login" in told["fix"]
@@ -191,5 +212,5 @@ def test_nothing_to_push(run) -> None:
     for path in run.adapter.iterdir():
         path.unlink()
     run.adapter.rmdir()
-    with pytest.raises(InputError, match="no adapter yet"):
+    with pytest.raises(InputError, match="is not trained yet"):
         what_to_push(run, False)

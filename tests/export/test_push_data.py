@@ -11,7 +11,7 @@ import pytest
 import nybble
 from nybble.data.corpus import read_splits
 from nybble.export.push_data import write_dataset
-from nybble.recipe.load import parse_recipe
+from nybble.recipe.load import load_recipe, parse_recipe
 from nybble.runs.errors import InputError
 from nybble.sources import load_rows
 
@@ -126,3 +126,19 @@ def test_the_verb_uploads_them_private(recipe, tmp_path):
     assert uploaded.private
     files = {"README.md", "data/train.parquet", "data/test.parquet"}
     assert uploaded.branches["main"].keys() == files
+
+
+def test_the_card_names_a_folder_of_rows_without_its_folders(tmp_path, monkeypatch) -> None:
+    import datasets
+
+    saved = tmp_path / "mine" / "saved"
+    rows = {"prompt": ["a"] * 30, "completion": ["b"] * 30}
+    datasets.Dataset.from_dict(rows).save_to_disk(saved)
+    overrides = ["data.validation=5", "data.test=5", "data.prompt=null", "data.completion=null",
+                 "data.test_completion=null", f"data.train={saved}"]  # fmt: skip
+    recipe = load_recipe("price-demo", overrides)
+    out = tmp_path / "out"
+    out.mkdir()
+    write_dataset(read_splits(recipe), recipe, "me/rows", out)
+    card = (out / "README.md").read_text()
+    assert "Rows of saved, as the recipe" in card and "mine" not in card

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from nybble.export.shards import INDEX, ShardWriter, stored_tensors
 
@@ -40,3 +40,10 @@ def test_others_may_read_what_was_written(tmp_path) -> None:
     writer.add("a", torch.zeros(1))
     writer.close()
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_lies_beside_a_models_own_file_is_not_its(tmp_path):
+    """Mistral's folders hold the same weights a second time, as consolidated.safetensors."""
+    save_file({"a": torch.zeros(2)}, tmp_path / "model.safetensors")
+    save_file({"layers.0.a": torch.zeros(2)}, tmp_path / "consolidated.safetensors")
+    assert [name for name, _ in stored_tensors(tmp_path)] == ["a"]

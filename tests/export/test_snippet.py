@@ -57,6 +57,14 @@ def test_a_bare_column_is_no_template(make_run) -> None:
     assert 'prompt = "..."' in code(make_run("data.prompt=question", "data.completion=answer"))
 
 
+def test_a_number_in_the_prompt_is_stood_in_for_by_a_number(make_run) -> None:
+    text = code(make_run("data.prompt=Cost {cost:.2f} of {title}, again {cost}: "))
+    line = next(line for line in text.splitlines() if line.startswith("prompt ="))
+    found: dict = {}
+    exec(line, found)
+    assert found["prompt"] == "Cost 0.00 of ..., again 0: "
+
+
 def test_precision_and_revision_are_the_runs(make_run) -> None:
     text = code(make_run(), "model.revision=v2", "model.trust_remote_code=true")
     assert "revision='v2'" in text and "trust_remote_code=True" in text

@@ -46,7 +46,8 @@ class Uploaded:
 class UploadHub:
     """`owned` names may be written by `token`; any other is 403, any other token 401.
 
-    The first `drops` commits end without an answer, the next `busy` ones with 429.
+    The first `drops` commits end without an answer, the next `busy` ones with 429; the first
+    `put_drops` uploads break off. Where `hasty`, the first request of each kind gets 429.
     """
 
     token: str
@@ -56,6 +57,9 @@ class UploadHub:
     url: str = ""
     drops: int = 0
     busy: int = 0
+    put_drops: int = 0
+    hasty: bool = False
+    met: set[tuple[str, str]] = field(default_factory=set)
     repositories: dict[str, Uploaded] = field(default_factory=dict)
     stored: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -77,6 +81,9 @@ class _Handler(Handler):
         self.hub.requests.append((self.command, path))
         if match := _LFS.fullmatch(path):
             self._lfs(match[1], body)
+        elif self.hub.hasty and (self.command, path) not in self.hub.met:
+            self.hub.met.add((self.command, path))
+            self._answer(429, {"error": "slow down"}, {"Retry-After": "0"})
         elif self.headers.get("Authorization") != f"Bearer {self.hub.token}":
             self._answer(401, {"error": "Invalid username or password."})
         elif self.hub.status != 200:
@@ -145,10 +152,16 @@ class _Handler(Handler):
         objects = []
         for item in wanted["objects"]:
             href = f"{self.hub.url}/lfs/{item['oid']}"
-            objects.append(item | {"actions": {"upload": {"href": href}, "verify": {"href": href}}})
+            actions = {"upload": {"href": href}, "verify": {"href": href}}
+            there = item["oid"] in self.hub.stored
+            objects.append(item if there else item | {"actions": actions})
         self._answer(200, {"transfer": "basic", "objects": objects})
 
     def _lfs(self, oid: str, body: bytes) -> None:
+        if self.command == "PUT" and self.hub.put_drops:
+            self.hub.put_drops -= 1
+            self.close_connection = True
+            return
         if self.command == "PUT":
             assert hashlib.sha256(body).hexdigest() == oid
             self.hub.stored[oid] = body

@@ -25,6 +25,7 @@ JOURNEYS = {
     "price-lite": ("llama-3.2-3b", "price"),
     "price-full": ("llama-3.2-3b", "price"),
 }
+FEW_TOKENS = "evaluate.max_new_tokens=8"
 SMALL = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 16,
@@ -39,10 +40,10 @@ def stand_in_rows(shared: Path, tmp_path_factory: pytest.TempPathFactory):
     def overrides(journey: str) -> list[str]:
         columns = JOURNEYS[journey][1]
         if columns is None:
-            return ["data.limit=12", "data.validation=2", "data.test=2"]
+            return ["data.limit=12", "data.validation=2", "data.test=2", FEW_TOKENS]
         if columns == "mbpp":
             write_lines(root / "mbpp.jsonl", mbpp_rows(shared))
-            return [f"data.train={root / 'mbpp.jsonl'}"]
+            return [f"data.train={root / 'mbpp.jsonl'}", FEW_TOKENS]
         files = []
         for part, first, count in (("train", 0, 12), ("validation", 12, 2), ("test", 14, 3)):
             path = root / f"{columns}-{part}.jsonl"

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import IA3Config, KasaConfig, LoraConfig, MontecloraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
@@ -96,3 +97,31 @@ def test_adapters_of_modules_that_the_model_lacks_are_told(stage, plan, base, tm
     other = load_base(stage.model_folder, stage.recipe.model, plan)
     with pytest.raises(InputError, match="does not fit the model"):
         load_adapters(other, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [{"kasa_config": KasaConfig()}, {"use_qalora": True, "qalora_group_size": 16},
+     {"monteclora_config": MontecloraConfig()}],
+    ids=lambda value: next(iter(value)),
+)  # fmt: skip
+def test_a_variant_that_would_silently_be_plain_lora_is_refused(
+    stage, plan, tmp_path, variant
+) -> None:
+    """On a 4-bit linear PEFT passes over it without a word."""
+    part = stage.recipe.model.model_copy(update={"quantization": "none"})
+    config = LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM", **variant)
+    get_peft_model(load_base(stage.model_folder, part, plan), config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="would be plain LoRA") as refused:
+        load_adapters(load_base(stage.model_folder, stage.recipe.model, plan), tmp_path)
+    assert next(iter(variant)) in refused.value.message
+
+
+def test_an_adapter_that_is_no_lora_is_refused(base, tmp_path) -> None:
+    config = IA3Config(
+        target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"],
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    get_peft_model(base, config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="is of the kind IA3"):
+        load_adapters(base, tmp_path)

@@ -14,7 +14,7 @@ from nybble.runs.errors import InputError
 class Parrot:
     """In place of a model: says how manieth answer it is; keeps what it was asked."""
 
-    adapted = True
+    tuned = True
 
     def __init__(self, renderer):
         self.renderer = renderer
@@ -90,7 +90,7 @@ def test_base_and_tuned_switch_the_adapter_and_forget_nothing(talk) -> None:
 
 def test_there_may_be_no_adapter_to_switch(talk) -> None:
     made, _, _ = talk()
-    made.speaker.adapted = False
+    made.speaker.tuned = False
     with pytest.raises(InputError, match="no adapter"):
         made.obey("/base")
 

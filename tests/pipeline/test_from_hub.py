@@ -1,5 +1,6 @@
 """A run that is published while it trains, and gone on with from the Hub, over real HTTP."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -161,16 +162,30 @@ def test_what_is_not_as_it_was_pushed_is_refused(hub, published, tmp_path, chang
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_models_own_code_is_not_run_unasked(hub, published) -> None:
-    files = dict(published.commits[0])
-    text = files["nybble/recipe.yaml"].replace(
-        b"trust_remote_code: false", b"trust_remote_code: true"
-    )
+def with_recipe(files: dict[str, bytes], before: bytes, after: bytes) -> dict[str, bytes]:
+    """A published save whose recipe says `after` instead of `before`, checksums and all."""
+    text = files["nybble/recipe.yaml"]
+    assert before in text
+    text = text.replace(before, after)
     listed = json.loads(files["nybble/files.json"])
-    import hashlib
-
     listed["sha256"]["recipe.yaml"] = hashlib.sha256(text).hexdigest()
-    files |= {"nybble/recipe.yaml": text, "nybble/files.json": json.dumps(listed).encode()}
+    return files | {"nybble/recipe.yaml": text, "nybble/files.json": json.dumps(listed).encode()}
+
+
+def test_a_recipe_that_publishes_elsewhere_is_not_followed_unasked(hub, published) -> None:
+    """Else a stranger's run could overwrite a repository of one's own."""
+    files = with_recipe(published.commits[0], b"hub: me/price-lite", b"hub: me/precious")
+    hub.repositories["me/other"] = Repository({"main": files})
+    with pytest.raises(InputError, match="publishes to me/precious") as refused:
+        fetch_run("hub:me/other")
+    assert "nybble resume runs/" in refused.value.fix
+
+
+def test_a_models_own_code_is_not_run_unasked(hub, published) -> None:
+    files = with_recipe(
+        published.commits[0], b"trust_remote_code: false", b"trust_remote_code: true"
+    )
+    files = with_recipe(files, b"hub: me/price-lite", b"hub: me/other")
     hub.repositories["me/other"] = Repository({"main": files})
     with pytest.raises(InputError, match="runs Python code") as refused:
         fetch_run("hub:me/other")

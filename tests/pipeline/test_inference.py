@@ -39,11 +39,11 @@ def test_a_run_without_an_adapter_has_only_its_base(tmp_path) -> None:
         f"name: mine\nmodel: {{base: '{BASE_NAME}'}}\ndata: {{train: rows.jsonl}}\n"
     )
     error = refused(str(tmp_path))
-    assert "has no adapter yet" in error.message and "--base" in error.fix
+    assert "is not trained yet" in error.message and "--base" in error.fix
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "audit.json").write_text('{"format": "messages"}')
     found = find_subject(str(tmp_path), base=True)
-    assert found.is_run and found.conversations and found.adapter_folder is None
+    assert found.is_run and found.conversations and found.trained_folder is None
 
 
 def test_base_and_adapter_exclude_each_other() -> None:
@@ -67,7 +67,7 @@ def test_a_model_alone_converses_when_it_has_a_chat_template(tmp_path) -> None:
 def test_the_runs_own_adapter_speaks_and_can_be_switched_off(finished: Path, stage) -> None:
     speaker = load_speaker(find_subject(str(finished)))
     base = load_speaker(find_subject(str(finished), base=True))
-    assert speaker.adapted and not base.adapted
+    assert speaker.tuned and not base.tuned
     texts = [example.prompt for example in stage.prepared.splits.test[:8]]
     prompts = speaker.renderer.prompt_ids(texts)
     sampling = Sampling(max_new_tokens=6)

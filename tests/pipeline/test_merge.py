@@ -135,7 +135,7 @@ def test_an_output_that_exists_and_a_run_without_adapter_are_refused(run) -> Non
         merged(run, "float32")
     (run.path / "merged").rmdir()
     run.adapter.rename(run.path / "away")
-    with pytest.raises(InputError, match="no adapter yet"):
+    with pytest.raises(InputError, match="is not trained yet"):
         merged(run, "float32")
 
 

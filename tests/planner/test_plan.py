@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nybble.planner.device import Device
-from nybble.planner.plan import make_plan
+from nybble.planner.plan import Plan, make_plan
 from nybble.recipe import load_recipe
 from nybble.recipe.schema import Recipe
 
@@ -66,6 +66,23 @@ def test_what_is_asked_for_is_done() -> None:
     assert make_plan(recipe("train.offload=true"), LLAMA_3B, card, 128).offload
     assert not make_plan(recipe("train.offload=true"), LLAMA_3B, Device(
         "cpu", "a CPU", (0, 0), 10**10), 128).offload  # fmt: skip
+
+
+def test_attention_is_kept_of_recomputed_layers_alone() -> None:
+    card = gpu(40_000_000_000)
+
+    def plan(*overrides: str) -> Plan:
+        return make_plan(recipe("train.keep_attention=9", *overrides), LLAMA_3B, card, 128)
+
+    none, few, here, away = (
+        plan(f"train.recompute={asked}", *more)
+        for asked, more in (("none", []), ("5", []), ("all", []), ("all", ["train.offload=true"]))
+    )
+    assert [p.attention_layers for p in (none, few, here, away)] == [0, 5, 9, 9]
+    without = make_plan(recipe("train.recompute=all"), LLAMA_3B, card, 128)
+    # Joined heads and attention's output, 2 x 3,072 + 2 x 1,024 wide, in bf16.
+    assert here.bytes_per_token - without.bytes_per_token == 9 * 2 * 8192
+    assert away.bytes_per_token < without.bytes_per_token
 
 
 def test_a_limit_on_memory_makes_the_plan_leaner() -> None:

@@ -25,12 +25,14 @@ def all_after(plan: Plan, longest: int) -> list[Plan]:
 
 @given(
     st.integers(1, 4096), st.integers(0, 20_000), st.integers(0, LAYERS + 9), st.booleans(),
-    st.sampled_from(["cuda", "cpu"]),
+    st.sampled_from(["cuda", "cpu"]), st.sampled_from([0, 4]),
 )  # fmt: skip
-def test_plans_get_tighter_until_nothing_is_left(longest, more, recomputed, keep, device) -> None:
+def test_plans_get_tighter_until_nothing_is_left(
+    longest, more, recomputed, keep, device, attention
+) -> None:
     begun = replace(
         PLAN, micro_batch_tokens=longest + more, recompute_layers=recomputed, keep_weights=keep,
-        device=device,
+        device=device, attention_layers=attention,
     )  # fmt: skip
     found = all_after(begun, longest)
     for before, after in pairwise(found):
@@ -44,6 +46,7 @@ def test_plans_get_tighter_until_nothing_is_left(longest, more, recomputed, keep
     assert last.buffer_bytes == SMALL_BUFFER_BYTES
     assert not last.keep_weights
     assert last.offload == (device == "cuda")
+    assert last.attention_layers == (begun.attention_layers if begun.offload else 0)
 
 
 def test_large_packs_are_halved_before_layers_are_recomputed() -> None:

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nybble.recipe import catalogue_names, catalogue_text, dump_recipe, load_recipe
+from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.load import parse_recipe
 from nybble.recipe.refusal import RENAMED
-from nybble.recipe.schema import DataPart, EvaluatePart, LoraPart, ModelPart, Recipe
+from nybble.recipe.schema import DataPart, LoraPart, ModelPart, Recipe, sections
 from nybble.recipe.train_part import TrainPart
 from nybble.recipe.train_source import KNOWN_COLUMNS, TrainSource
 from nybble.runs.errors import InputError
@@ -156,7 +157,7 @@ def test_a_key_of_yesterday_is_refused_with_todays_name(section, old):
 def test_todays_names_exist(today):
     if today != "nothing":
         section, field = today.split(".")
-        assert field in Recipe.model_fields[section].annotation.model_fields
+        assert field in sections()[section].model_fields
 
 
 def test_the_renamed_keys_of_the_design_are_known():
@@ -198,7 +199,7 @@ def test_whatever_is_wrong_is_told_in_two_lines(source, key, value):
         assert len(str(error).splitlines()) == 2
     else:
         section, _, field = key.rpartition(".")
-        part = Recipe.model_fields[section].annotation if section else Recipe
+        part = sections()[section] if section else Recipe
         assert field in part.model_fields
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from nybble.recipe.load import dump_recipe, parse_recipe
-from nybble.recipe.schema import Recipe
+from nybble.recipe.schema import Recipe, sections
 from nybble.runs.errors import InputError
 
 LEAST = "name: a\nmodel: {base: b}\ndata: {train: c}\n"
@@ -21,6 +21,7 @@ FIELDS = {
     "model.quantization": ("nf4", "none", "nf3"),
     "model.dtype": ("auto", "bfloat16", "half"),
     "model.adapter": (None, "me/adapter", "[1]"),
+    "model.new_tokens": ([], ["<|call|>"], "['<|a|>', '<|a|>']"),
     "model.trust_remote_code": (False, True, "perhaps"),
     "data.train": (REQUIRED, "rows.jsonl", "''"),
     "data.revision": ("main", "v2", "[v2]"),
@@ -75,6 +76,7 @@ FIELDS = {
     "train.early_stopping_threshold": (0.0, 0.01, "-1"),
     "train.recompute": ("auto", "lean", "-1"),
     "train.memory_gb": (None, 8.0, "0"),
+    "train.keep_attention": (0, 4, "-1"),
     "train.offload": (False, True, "perhaps"),
     "train.host_vocabulary": (False, True, "perhaps"),
     "train.pack_tokens": (None, 4096, "63"),
@@ -85,7 +87,17 @@ FIELDS = {
     "train.seed": (42, 0, "-1"),
     "train.deterministic": (False, True, "perhaps"),
     "evaluate.task": (None, "number", "letters"),
+    "evaluate.metric": (None, "chrf", "[1]"),
+    "evaluate.greater_is_better": (True, False, "perhaps"),
     "evaluate.size": (500, 0, "-1"),
+    "evaluate.during_training": (0, 64, "-1"),
+    "evaluate.slices": ([], ["category"], "category"),
+    "evaluate.choice": ("generate", "likelihood", "guess"),
+    "evaluate.labels": ([], ["yes", "no"], "[yes]"),
+    "evaluate.samples": (1, 10, "0"),
+    "evaluate.temperature": (0.0, 0.8, "-1"),
+    "evaluate.stop": ([], ["Task:"], "Task:"),
+    "evaluate.timeout": (10.0, 2.5, "0"),
     "evaluate.decode": ("greedy", "median", "beam"),
     "evaluate.max_new_tokens": (16, 4096, "4097"),
     "evaluate.few_shot": (4, 0, "65"),
@@ -104,15 +116,10 @@ OPTIONAL = [key for key, (default, _, _) in FIELDS.items() if default is not REQ
 NUMBERS = [key for key, (default, _, _) in FIELDS.items() if isinstance(default, float)]
 
 
-def field_names(part: type[BaseModel], prefix: str = "") -> set[str]:
-    names = set()
-    for name, field in part.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names |= field_names(kind, f"{prefix}{name}.")
-        else:
-            names.add(prefix + name)
-    return names
+def field_names() -> set[str]:
+    parts = sections()
+    inner = {f"{name}.{key}" for name, part in parts.items() for key in part.model_fields}
+    return inner | (Recipe.model_fields.keys() - parts.keys())
 
 
 def value_of(recipe: Recipe, key: str):
@@ -129,7 +136,7 @@ def yaml_value(value) -> str:
 
 
 def test_this_file_covers_every_field():
-    assert field_names(Recipe) == set(FIELDS)
+    assert field_names() == set(FIELDS)
 
 
 @pytest.mark.parametrize("key", OPTIONAL)
@@ -280,6 +287,24 @@ def test_a_source_of_a_mixture_says_all_or_nothing_of_how_its_rows_are_read():
 @pytest.mark.parametrize(("given", "trackers"), [("none", []), ("wandb", ["wandb"])])
 def test_report_to_is_also_a_single_word(given, trackers):
     assert parse_recipe(LEAST, "s", [f"train.report_to={given}"]).train.report_to == trackers
+
+
+def test_a_whole_model_is_trained_where_there_are_no_adapters():
+    plain = parse_recipe(LEAST, "s", ["lora=null", "model.quantization=none"])
+    assert plain.lora is None
+    assert parse_recipe(dump_recipe(plain), "s", []) == plain
+    for override, told in (
+        ("model.quantization=int8", "those of int8 cannot be"),
+        ("model.adapter=me/a", "leave out model.adapter"),
+    ):
+        with pytest.raises(InputError, match=told):
+            parse_recipe(LEAST, "s", ["lora=null", "model.quantization=none", override])
+
+
+@pytest.mark.parametrize("tokens", ["['<|a|>', '<|a|>']", "['']", "[' <|a|>']"])
+def test_new_tokens_are_texts_of_their_own(tokens):
+    with pytest.raises(InputError, match=r"model\.new_tokens"):
+        parse_recipe(LEAST, "s", [f"model.new_tokens={tokens}"])
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nybble.data.lengths import length_statistics
-from nybble.evaluation import Thresholds, compare
+from nybble.report.page import write_comparison_report
 from nybble.runs.folder import RunFolder, create_run_folder
+
+from .compared import made_up, write_comparison
 
 RECIPE = """name: tiny
 summary: A run of nothing.
@@ -16,7 +19,6 @@ model: {base: 'bundled:mini'}
 data: {train: 'bundled:catalogue'}
 evaluate: {green_within: 40, green_share: 0.2, orange_within: 80, orange_share: 0.4}
 """
-TUNED, BASELINE, RIDGE, FLOOR = "tuned model", "few-shot base", "ridge", "noise floor"
 
 
 def trained_run(path: Path, steps: int = 40, on_gpu: bool = False) -> RunFolder:
@@ -50,42 +52,16 @@ def trained_run(path: Path, steps: int = 40, on_gpu: bool = False) -> RunFolder:
     return folder
 
 
-def judged_run(
-    path: Path, rows: int = 60, references: tuple[str, ...] = (RIDGE, FLOOR), text: str = "a lamp"
-) -> RunFolder:
-    """A run whose tuned model is close to the truth; the baseline's first answer has no number."""
+def judged_run(path: Path, **made: Any) -> RunFolder:
+    """A run that was evaluated as `made_up(**made)`."""
     folder = trained_run(path)
-    rng = np.random.default_rng(0)
-    truth = np.round(np.exp(rng.normal(4, 1, rows)), 2)
-    names = (TUNED, BASELINE, *references)
-    values = {name: truth + rng.normal(0, 5 + 30 * i, rows) for i, name in enumerate(names)}
-    comparison = compare(
-        "number", "mae", truth, values, BASELINE, TUNED, {BASELINE: 0.9, TUNED: 1.0},
-        Thresholds(40, 0.2, 80, 0.4), 0, FLOOR if FLOOR in references else None,
-    )  # fmt: skip
-    texts = [f"{text} {i}" for i in range(rows)]
-    numbers = [10 * i for i in range(rows)]
-    for file, name in (("baseline", BASELINE), ("tuned", TUNED)):
-        lines = [
-            {"row": n, "prompt": t, "answer": f"{v:.1f}", "value": float(v), "truth": float(true)}
-            for n, t, v, true in zip(numbers, texts, values[name], truth, strict=True)
-        ]
-        if name == BASELINE:
-            lines[0] |= {"answer": "none of it", "value": None}
-        write_lines(folder, file, lines)
-    columns = {name: column.tolist() for name, column in values.items()}
-    folder.write(
-        "evaluation/predictions.json",
-        {"row": numbers, "text": texts, "truth": truth.tolist(), "values": columns},
-    )
-    folder.write("evaluation/comparison.json", {**comparison, "test_reads": 2})
+    write_comparison(folder.evaluation, made_up(**made))
     return folder
 
 
-def write_lines(folder: RunFolder, name: str, lines: list[dict]) -> None:
-    path = folder.evaluation / f"{name}.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+def compared(path: Path, **made: Any) -> Path:
+    """The page of several models side by side."""
+    return write_comparison_report(write_comparison(path, made_up(**{"own": False, **made})))
 
 
 @pytest.fixture
@@ -107,3 +83,8 @@ def make_judged():
 @pytest.fixture(scope="session")
 def make_trained():
     return trained_run
+
+
+@pytest.fixture(scope="session")
+def make_compared():
+    return compared

@@ -1,4 +1,4 @@
-"""The page in a real browser: drawn, silent, fast, and deaf to what row texts try."""
+"""The page in a real browser: drawn, silent, searched, and deaf to what row texts try."""
 
 import html
 import json
@@ -21,10 +21,11 @@ pytestmark = [
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--enable-logging=stderr", "--dump-dom",
+    "--enable-logging=stderr", "--dump-dom", "--virtual-time-budget=20000",
 )  # fmt: skip
 HOSTILE = "</script><script>document.title='x'</script><img src=x onerror=document.title='x'>"
-MOST_MS = 2_000
+LONG = " ".join(f"needle {HOSTILE}" for _ in range(20))
+MOST_BYTES = 8_000_000
 
 # Runs after the page's own script, in the same document; what it returns comes back as JSON.
 HELPERS = """
@@ -36,6 +37,17 @@ const pointAt = (svg, x, y) => {
   svg.dispatchEvent(new PointerEvent("pointermove", {
     clientX: frame.left + frame.width * x, clientY: frame.top + frame.height * y, bubbles: true }));
 };
+const search = (text) => {
+  const input = document.querySelector("input[type=search]");
+  input.value = text;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+};
+const select = (label, value) => {
+  const picker = all(".picker").find((one) => one.textContent.startsWith(label));
+  picker.querySelector("select").value = value;
+  picker.querySelector("select").dispatchEvent(new Event("change", { bubbles: true }));
+};
+while (!document.documentElement.dataset.rowsMs) await new Promise((wake) => setTimeout(wake, 5));
 const result = (() => { %s })();
 document.documentElement.dataset.result = JSON.stringify(result);
 """
@@ -64,30 +76,127 @@ def probe(page: Path, code: str, *flags: str):
 @pytest.fixture(scope="module")
 def large(tmp_path_factory, make_judged):
     """2,000 rows and four models, whose texts are hostile."""
-    return write_report(
-        make_judged(tmp_path_factory.mktemp("large") / "run", rows=2_000, text=HOSTILE)
-    )
+    folder = tmp_path_factory.mktemp("large") / "run"
+    return write_report(make_judged(folder, rows=2_000, text=HOSTILE))
 
 
-def test_a_large_page_is_drawn_quickly_and_silently(large):
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory, make_compared):
+    """Four models' programs for 2,000 rows, of 20,000 characters each."""
+    folder = tmp_path_factory.mktemp("compared")
+    answer = f"{HOSTILE} \u202e\U0001f600 " + "x = 1\n" * 3_300
+    names = ("one", "two", "three", "four")
+    return make_compared(folder, task="code", rows=2_000, names=names, text=LONG, answer=answer)
+
+
+def test_a_large_page_is_drawn_silently(large):
     got, said = probe(
         large,
         """return {
-          ms: Number(document.documentElement.dataset.drawnMs),
-          points: all("#scatter circle.point").length,
+          points: all("#scatter path.point").length,
           charts: all("svg.chart").map((svg) => svg.querySelectorAll("path, circle, .bin").length),
           sections: all("section").map((section) => section.id),
+          links: all("nav a").map((link) => link.hash.slice(1)),
+          rows: all("#rows article").length,
         }""",
     )
     assert said == []
-    assert got["ms"] < MOST_MS
     assert got["points"] == 2_000
     assert len(got["charts"]) == 5
     assert min(got["charts"]) > 0
-    assert got["sections"] == [
-        "verdict", "scores", "scatter", "running", "training", "memory", "rows", "lengths",
-        "tokens", "recipe", "environment",
+    assert got["rows"] == 20
+    assert got["sections"] == got["links"] == [
+        "verdict", "scores", "pairs", "slices", "running", "agreement", "scatter", "rows",
+        "training", "memory", "lengths", "tokens", "recipe", "environment",
     ]  # fmt: skip
+
+
+def test_four_models_and_2000_rows_are_below_8_mb_and_every_row_is_found(compared):
+    assert compared.stat().st_size < MOST_BYTES
+    got, said = probe(
+        compared,
+        """const status = () => document.querySelector("#rows [role=status]").textContent;
+        const before = status();
+        search("needle 1987");
+        const marks = all("#rows article mark").map((mark) => mark.textContent);
+        const found = [status(), all("#rows article h3").map((one) => one.textContent)];
+        search("x = 1");
+        return { before, marks, found, everywhere: status(),
+          truth: document.querySelector("#rows .truth").textContent,
+          notes: all("#rows .said small").map((one) => one.textContent).slice(0, 1),
+          headings: document.querySelector("#pairs tbody tr").textContent }""",
+    )
+    assert said == []
+    assert got["before"] == "2,000 rows of 2,000 found, 20 drawn."
+    assert got["found"][1] == ["Row 19870"]
+    assert set(got["marks"]) == {"needle", "1987"}
+    assert got["everywhere"].startswith("2,000 rows of 2,000")
+    assert re.fullmatch(r"Cut after [\d,]+ of 19,\d+ characters.", got["notes"][0])
+    assert "one minus two" in got["headings"]
+    assert got["truth"].splitlines()[1] == "assert double(1) == 2"
+
+
+def test_rows_are_filtered_sorted_and_drawn_on(compared):
+    got, said = probe(
+        compared,
+        """const marks = () => all("#rows article").map((row) => {
+          const found = [...row.querySelectorAll(".said .mark")];
+          return found.map((mark) => mark.textContent[0]).join("");
+        });
+        const status = () => document.querySelector("#rows [role=status]").textContent;
+        select("Only", "behind");
+        const behind = marks();
+        select("Model B", "four");
+        select("Only", "right");
+        const right = marks();
+        select("Only", "all");
+        select("category", "=garden");
+        select("Order", "row");
+        const rows = all("#rows article h3").slice(0, 2).map((one) => one.textContent);
+        const garden = status();
+        all("#rows > button")[0].click();
+        return { behind, right, rows, garden, drawn: all("#rows article").length,
+          focused: document.activeElement.querySelector("h3").textContent }""",
+    )
+    assert said == []
+    assert len(got["behind"]) == 20
+    assert {marks[:2] for marks in got["behind"]} == {"✗✓"}
+    assert {marks[0] + marks[3] for marks in got["right"]} == {"✓✓"}
+    assert got["rows"] == ["Row 10", "Row 40"]
+    assert got["garden"].startswith("667 rows of 2,000")
+    assert got["drawn"] == 40
+    assert got["focused"] == "Row 610"
+
+
+def test_pairs_are_turned_to_the_model_that_is_asked_for(compared):
+    got, said = probe(
+        compared,
+        """const lines = () => all("#pairs tbody tr").map((tr) => tr.textContent);
+        const before = lines();
+        all("#pairs input")[2].click();
+        return { before, after: lines(), hollow: all("#pairs .hollow").length }""",
+    )
+    assert said == []
+    assert len(got["before"]) == 6
+    assert got["before"][0].startswith("one minus two")
+    assert [line.split(" ")[2][:3] for line in got["after"]] == ["one", "thr", "fou"]
+    assert "one is better" in got["before"][0]
+    assert "two is worse" in got["after"][0]
+
+
+@pytest.mark.parametrize("task", ["number", "label", "text", "loss"])
+def test_every_task_is_drawn(tmp_path, make_compared, task):
+    page = make_compared(tmp_path / "compared", task=task, text=HOSTILE)
+    got, said = probe(
+        page,
+        """return { sections: all("section").map((section) => section.id),
+          matrices: all(".matrix").length, rows: all("#rows article").length }""",
+    )
+    assert said == []
+    assert ("confusion" in got["sections"]) == (task == "label")
+    assert ("scatter" in got["sections"]) == (task == "number")
+    assert got["matrices"] == 1 + (task == "label")
+    assert got["rows"] == 20
 
 
 def test_hostile_texts_are_shown_and_nothing_else(large):
@@ -105,18 +214,18 @@ def test_hostile_texts_are_shown_and_nothing_else(large):
     )
     assert said == []
     assert got["title"] == "tiny · Nybble report"
-    assert got["scripts"] == 3  # the data, the page's and the probe's
+    assert got["scripts"] == 4  # the data, the rows, the page's and the probe's
     assert got["images"] == 0
     assert got["shown"].startswith(HOSTILE)
     assert got["row"].startswith(HOSTILE)
 
 
-def test_a_model_is_switched_and_rows_are_walked(large):
+def test_a_model_is_switched_and_points_are_walked(large):
     got, said = probe(
         large,
         """const chart = document.querySelector("#scatter svg.chart");
-        const heights = () => all("#scatter .point").map((c) => c.getAttribute("cy")).join();
-        const before = heights();
+        const forms = () => all("#scatter .point").map((c) => c.getAttribute("d")).join();
+        const before = forms();
         press("ArrowRight", chart);
         const first = chart.getAttribute("aria-valuetext");
         press("End", chart);
@@ -128,9 +237,10 @@ def test_a_model_is_switched_and_rows_are_walked(large):
         const line = all("#running svg.chart")[0];
         pointAt(line, 0.5, 0.5);
         all("#running input")[2].click();
-        return { moved: before !== heights(), first, last,
+        return { moved: before !== forms(), first, last,
           other: chart.getAttribute("aria-valuetext"), relabelled: linear !== ticked(),
-          readout: line.getAttribute("aria-valuetext"), lines: all("#running .line").length }""",
+          readout: line.getAttribute("aria-valuetext"),
+          lines: all("#running svg.chart .line").length }""",
     )
     assert said == []
     assert got["moved"]
@@ -139,19 +249,20 @@ def test_a_model_is_switched_and_rows_are_walked(large):
     assert "tuned model" in got["last"]
     assert "few-shot base" in got["other"]
     assert re.search(r"test rows .* tuned model .* \[", got["readout"])
-    assert got["lines"] == 4
+    assert got["lines"] == 3
 
 
 def test_a_phone_shows_it_without_sideways_scrolling(large):
     got, _ = probe(
         large,
         """return { inner: innerWidth, wide: document.documentElement.scrollWidth,
-          cards: getComputedStyle(document.querySelector("td")).display }""",
+          cards: getComputedStyle(document.querySelector("tbody tr")).display,
+          matrix: getComputedStyle(document.querySelector(".matrix tr")).display }""",
         "--window-size=390,844",
     )
     assert got["inner"] <= 500
     assert got["wide"] <= got["inner"]
-    assert got["cards"] == "block"
+    assert (got["cards"], got["matrix"]) == ("block", "table-row")
 
 
 def test_the_theme_follows_the_system_until_the_button_is_pressed(large):

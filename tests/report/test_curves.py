@@ -3,25 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nybble.report.answers import read_answers
-from nybble.report.contents import contents
-from nybble.report.curves import MOST_POINTS, memory, rolling_mean, running_error, training
+from nybble.report.contents import run_contents
+from nybble.report.curves import MOST_POINTS, memory, rolling_mean, training
 from nybble.runs.atomic import read_json_lines
-
-
-def test_the_running_error_ends_at_the_mean_of_all_rows(judged):
-    comparison = judged.read("evaluation/comparison.json")
-    answers = read_answers(judged, judged.read("evaluation/predictions.json"), comparison)
-    running = running_error(answers)
-    assert running["k"][0] == 2
-    assert running["k"][-1] == running["n"] == 60
-    for curve in running["curves"]:
-        errors = answers.errors(curve["name"])
-        assert curve["mean"][-1] == pytest.approx(errors.mean(), rel=1e-5)
-        half = 1.96 * errors.std(ddof=1) / np.sqrt(60)
-        assert curve["high"][-1] - curve["mean"][-1] == pytest.approx(half, rel=1e-3)
-        first = errors[:2]
-        assert curve["mean"][0] == pytest.approx(first.mean(), rel=1e-5)
 
 
 @given(st.lists(st.floats(-10, 10) | st.just(float("nan")), min_size=1, max_size=40),
@@ -60,11 +44,11 @@ def test_no_steps_no_curves():
 
 def test_memory_is_the_plans_and_the_measured_peak(tmp_path, make_trained):
     folder = make_trained(tmp_path / "run", on_gpu=True)
-    shown = contents(folder)["memory"]
+    shown = run_contents(folder).sections["memory"]
     assert [part["bytes"] for part in shown["plan"]] == [3_000_000, 900 * 2048]
     assert (shown["peak_bytes"], shown["steps"]) == (5_000_040, 40)
 
 
 def test_memory_without_a_measurement(trained):
-    assert contents(trained)["memory"]["peak_bytes"] is None
+    assert run_contents(trained).sections["memory"]["peak_bytes"] is None
     assert memory([], {}) is None

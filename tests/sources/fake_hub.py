@@ -9,6 +9,8 @@ GET  the same                                              the bytes, or a range
 import hashlib
 import json
 import re
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ class Repository:
     status: int = 200
     message: str = ""
     cut_once: str = ""
+    reset_once: str = ""
     busy: int = 0
     cut_files: set[str] = field(default_factory=set)
 
@@ -137,6 +140,12 @@ class _Handler(Handler):
         ):
             repository.cut_files.add(path)
             self._answer(200, content, headers, sent=len(content) // 2)
+        elif path == repository.reset_once and self.command == "GET":
+            repository.reset_once = ""
+            self._answer(200, content, headers, sent=len(content) // 2)
+            # Closed with nothing lingering, a connection is reset, not ended.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
         else:
             self._answer(200, content, headers)
 

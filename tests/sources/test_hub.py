@@ -64,6 +64,13 @@ REPOSITORIES = {
     "me/cut": Repository(
         {"main": model_files() | {"model.safetensors": BIG}}, cut_once="model.safetensors"
     ),
+    "me/reset": Repository(
+        {"main": model_files() | {"model.safetensors": BIG}}, reset_once="model.safetensors"
+    ),
+    "me/forbidden": Repository({}, status=403, message="no read access"),
+    "me/gated-rows": Repository(
+        {"main": {"train.jsonl": b'{"a": 1}\n'}}, kind="datasets", gated_files=True
+    ),
     "me/pickled": Repository({"main": {"config.json": b"{}", "pytorch_model.bin": b"P"}}),
     "me/gated": Repository({"main": model_files()}, gated_files=True),
     "me/hidden": Repository({"main": model_files()}, gated_info=True),
@@ -103,6 +110,11 @@ ONLINE: dict[str, list[Any]] = {
     "too many requests": ["locate_model", "me/busy", "main"],
     "sharded": ["locate_model", "hub:me/sharded", "main"],
     "cut once": ["locate_model", "me/cut", "main"],
+    "reset": ["locate_model", "me/reset", "main"],
+    "forbidden": ["locate_model", "me/forbidden", "main"],
+    "gated rows": ["load_rows", "me/gated-rows", "main", None],
+    "no revision of rows": ["load_rows", "me/rows@v9", "main", None],
+    "no adapter": ["find_adapter", "me/no-adapter"],
     "pickled": ["locate_model", "me/pickled", "main"],
     "adapter": ["locate_adapter", "me/adapter", "main"],
     "no model": ["locate_model", "me/nothing", "main"],
@@ -215,7 +227,7 @@ def test_a_hub_that_asks_to_wait_is_waited_for(sessions: Sessions) -> None:
 def test_nothing_else_is_ever_asked_for_and_no_telemetry(sessions: Sessions) -> None:
     for unwanted in (".bin", ".pt", ".gguf", "consolidated", "rows.py", "script.py"):
         assert sessions.hub.asked(unwanted) == []
-    known = [part for name in (*REPOSITORIES, "me/nothing") for part in sessions.hub.asked(name)]
+    known = [part for name in (*REPOSITORIES, "me/n") for part in sessions.hub.asked(name)]
     assert set(sessions.hub.requests) == set(known)
 
 
@@ -233,6 +245,12 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(sessions: Sessions)
     assert ranges == [f"bytes={10 * 2**20}-"]
 
 
+def test_a_connection_that_is_reset_is_tried_again(sessions: Sessions) -> None:
+    weights_file = Path(sessions.online["reset"]["value"], "model.safetensors")
+    assert weights_file.read_bytes() == BIG
+    assert "connection broke: trying again" in sessions.text
+
+
 def test_a_model_of_pickles_is_refused(sessions: Sessions) -> None:
     with pytest.raises(InputError, match="has no weights"):
         check_model(Path(sessions.online["pickled"]["value"]))
@@ -247,6 +265,14 @@ def test_a_model_of_pickles_is_refused(sessions: Sessions) -> None:
         ("gated", "model me/gated is gated", "https://huggingface.co/me/gated, then log in"),
         ("gated and hidden", "model me/hidden is gated", "hf auth login"),
         ("down", "answered 503 for the model me/down", "try again"),
+        ("forbidden", "may not read the model me/forbidden", "settings/tokens"),
+        (
+            "gated rows",
+            "dataset me/gated-rows is gated",
+            "https://huggingface.co/datasets/me/gated-",
+        ),
+        ("no revision of rows", "dataset me/rows has no revision v9", "branch"),
+        ("no adapter", "no model me/no-adapter", "spelling"),
         ("expired", "does not accept your token", "HF_TOKEN"),
         ("no data set", "no dataset me/model", "spelling"),
         ("no split", "split dev of the dataset me/rows cannot be loaded", "me/rows#test"),

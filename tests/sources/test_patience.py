@@ -47,6 +47,36 @@ def test_other_answers_are_not_waited_for(status: int) -> None:
     assert waited == []
 
 
+class ReadError(Exception):
+    __module__ = "httpx2"
+
+
+class ConnectError(Exception):
+    __module__ = "httpx2"
+
+
+def breaking(error: Exception):
+    """A call that fails once, `error` being the cause, before it gives 7."""
+    left = [error]
+
+    def call() -> int:
+        if left:
+            raise LookupError("not in the cache") from left.pop()
+        return 7
+
+    return call
+
+
+def test_a_broken_connection_is_tried_again_where_that_does_no_harm() -> None:
+    waited: list[float] = []
+    assert patiently(breaking(ReadError()), waited.append, breaks=True) == 7
+    assert waited == [1.0]
+    for error, breaks in ((ReadError(), False), (ConnectError(), True)):
+        with pytest.raises(LookupError):
+            patiently(breaking(error), waited.append, breaks=breaks)
+    assert waited == [1.0]
+
+
 def test_what_is_no_number_of_seconds() -> None:
     def error(text: str) -> Exception:
         error = RuntimeError()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from nybble.sources.token import VARIABLES, env_file_token, hub_token
+from nybble.sources.token import VARIABLES, env_file_value, hub_token
 
 SECRET = "hf_" + "a1B2" * 8
 
@@ -37,11 +37,11 @@ def test_every_place_and_their_order(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 )  # fmt: skip
 def test_lines_of_an_env_file(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(line.format(SECRET))
-    assert env_file_token(tmp_path / ".env") == SECRET
+    assert env_file_value(tmp_path / ".env", VARIABLES) == SECRET
 
 
 @pytest.mark.parametrize("content", [b"", b"HF_TOKEN=", b"# HF_TOKEN=x", b"MY_HF_TOKEN=x", b"\xff"])
 def test_files_without_one(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".env").write_bytes(content)
-    assert env_file_token(tmp_path / ".env") is None
-    assert env_file_token(tmp_path) is None
+    assert env_file_value(tmp_path / ".env", VARIABLES) is None
+    assert env_file_value(tmp_path, VARIABLES) is None

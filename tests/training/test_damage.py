@@ -43,7 +43,7 @@ def test_no_damage_is_loaded(make_trainer, tmp_path: Path, files: list[str], cap
         path = folder / "checkpoint-2" / name
         path.write_bytes(content)
         with pytest.raises(InputError, match="is damaged"):
-            load_checkpoint(folder / "checkpoint-2", run.model, run.optimizer)
+            load_checkpoint(folder / "checkpoint-2", run.model, run.update.optimizer)
         assert newest_good(folder) == folder / "checkpoint-1"
         path.write_bytes(whole[name])
     assert newest_good(folder) == folder / "checkpoint-2"

@@ -58,8 +58,8 @@ def test_a_resumed_training_has_the_bits_of_the_uninterrupted_one(stage, plan, t
     assert {p.dtype for p in b.values()} == {torch.float32}
     for name, parameter in trainable_parameters(resumed.model).items():
         other = trainable_parameters(whole.model)[name]
-        for moment, value in resumed.optimizer.state[parameter].items():
-            assert torch.equal(value, whole.optimizer.state[other][moment])
+        for moment, value in resumed.update.optimizer.state[parameter].items():
+            assert torch.equal(value, whole.update.optimizer.state[other][moment])
             assert value.dtype == torch.float32
 
 
@@ -154,24 +154,29 @@ def test_gradients_that_are_not_finite_skip_a_step_without_reading_one(
 ) -> None:
     """Where they stop the training, so are the steps queued until that is known."""
     run = trainer(stage, plan, tmp_path, PART.model_copy(update={"on_nan": on_nan}))
-    run.train_step = Poisoned(run.train_step, run.parameters, at=2)
+    run.train_step = Poisoned(run.train_step, run.update.parameters, at=2)
     batches = list(run.loader.steps(0, 4))
     reads = []
     for step, batch in enumerate(batches):
-        before = [p.detach().clone() for p in run.parameters]
-        state = [{k: v.clone() for k, v in run.optimizer.state[p].items()} for p in run.parameters]
+        before = [p.detach().clone() for p in run.update.parameters]
+        state = [
+            {k: v.clone() for k, v in run.update.optimizer.state[p].items()}
+            for p in run.update.parameters
+        ]
         with Reads() as counted:
             run._launch(step, batch)
         reads.append(counted.count)
-        moved = any(not torch.equal(a, b) for a, b in zip(before, run.parameters, strict=True))
+        moved = any(
+            not torch.equal(a, b) for a, b in zip(before, run.update.parameters, strict=True)
+        )
         skipped = step == 2 or (step == 3 and on_nan == "stop")
         assert moved != skipped
         if skipped:
-            for parameter, then in zip(run.parameters, state, strict=True):
-                now = run.optimizer.state[parameter]
+            for parameter, then in zip(run.update.parameters, state, strict=True):
+                now = run.update.optimizer.state[parameter]
                 assert all(torch.equal(now[name], value) for name, value in then.items())
     assert reads[1:] == [reads[1]] * 3
-    assert all(torch.isfinite(p).all() for p in run.parameters)
+    assert all(torch.isfinite(p).all() for p in run.update.parameters)
 
 
 class Poisoned:

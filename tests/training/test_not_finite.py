@@ -33,7 +33,7 @@ def state(run) -> list[torch.Tensor]:
     """Adapters and moments."""
     found = []
     for parameter in trainable_parameters(run.model).values():
-        moments = run.optimizer.state[parameter]
+        moments = run.update.optimizer.state[parameter]
         found += [parameter.detach().clone(), *(moments[key].clone() for key in sorted(moments))]
     return found
 
@@ -51,7 +51,7 @@ def test_what_was_before_is_saved_and_the_rows_are_told(make_trainer, tmp_path, 
     short = make_trainer(tmp_path / "short", save_steps=2, eval_steps=0)
     short.run()
     load_checkpoint(
-        tmp_path / "short" / "checkpoints" / "checkpoint-2", short.model, short.optimizer
+        tmp_path / "short" / "checkpoints" / "checkpoint-2", short.model, short.update.optimizer
     )
     assert all(torch.equal(a, b) for a, b in zip(state(run), state(short), strict=True))
     rows = json.loads((tmp_path / "run" / "not_finite.json").read_text())

@@ -13,6 +13,7 @@ from nybble.model.adapters import trainable_parameters
 from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import NybbleError
 from nybble.training.recovery import ran_out
+from nybble.training.update import Update
 
 pytestmark = pytest.mark.slow
 MESSAGE = "CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has ..."
@@ -63,7 +64,7 @@ PLACES = {
     "second epoch": (lambda run: run.train_step.path, "train", 4, True),
     "last step": (lambda run: run.train_step.path, "train", 6, True),
     "clipping": (lambda run: torch.nn.utils, "clip_grad_norm_", 3, True),
-    "optimiser": (lambda run: run.optimizer, "step", 2, False),
+    "optimiser": (lambda run: run.update.optimizer, "step", 2, False),
     "optimiser's state": (lambda run: torch, "zeros_like", 9, False),
     "evaluation": (lambda run: run.train_step.path, "evaluate", 2, False),
     "a save": ("nybble.training.checkpoint", "save_adapter", 1, True),
@@ -167,11 +168,11 @@ def test_a_resumed_training_begins_as_tight(make_trainer, tmp_path) -> None:
 def test_fp16_goes_on_with_the_same_scale(make_trainer, tmp_path) -> None:
     run = make_trainer(tmp_path, **FIELDS)
     run.train_step.dtype = torch.float16
-    run.scaler = run._new_scaler()
-    with injected(run.optimizer, "step", 2):
+    run.update = Update(run.update.parameters, run.part, "cpu", fp16=True)
+    with injected(run.update.optimizer, "step", 2):
         run.run()
-    assert run.scaler.is_enabled()
-    assert run.scaler.get_scale() <= 2.0**16
+    assert run.update.scaler.is_enabled()
+    assert run.update.loss_scale <= 2.0**16
     assert len([x for x in read_json_lines(tmp_path / "metrics.jsonl") if "loss" in x]) == 6
 
 

@@ -4,14 +4,11 @@ Runs at every press, so it imports nothing heavy and never asks the Hub. Where n
 shell goes on with its own names of files.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
-
 from nybble.recipe import catalogue_names
-from nybble.recipe.schema import Recipe
+from nybble.recipe.schema import Recipe, sections
 from nybble.runs.folder import RunFolder
 
 BUNDLED_MODEL = "bundled:mini"
@@ -26,7 +23,7 @@ def recipe_names(incomplete: str) -> list[str]:
 def fields(incomplete: str) -> list[tuple[str, str]]:
     """Fields of the recipe as `lora.r=`, with what they mean; after the `=`, their fixed values."""
     key, equals, _ = incomplete.partition("=")
-    known = dict(_fields(Recipe, ""))
+    known = _fields()
     if equals and key in known:
         values = [f"{key}={value}" for value in _values(known[key].annotation)]
         return [(value, "") for value in _beginning(incomplete, values)]
@@ -80,13 +77,13 @@ def _beginning(incomplete: str, names: list[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _fields(part: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, field in part.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _fields(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name, field
+def _fields() -> dict[str, Any]:
+    """Every field of a recipe by its dotted name."""
+    parts = sections()
+    plain = {name: field for name, field in Recipe.model_fields.items() if name not in parts}
+    inner = ((f"{part}.{name}", field) for part, kind in parts.items()
+             for name, field in kind.model_fields.items())  # fmt: skip
+    return plain | dict(inner)
 
 
 def _values(kind: Any) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from nybble.cli import (
     chat,
+    compare,
     data,
     doctor,
     evaluate,
@@ -57,6 +58,7 @@ app.command()(run.run)
 app.command()(train.train)
 app.command()(resume.resume)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command()(report.report)
 app.command()(generate.generate)
 app.command()(chat.chat)

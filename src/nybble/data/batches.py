@@ -118,48 +118,20 @@ def _pack(rows: Sequence[TokenRow], numbers: Sequence[int], group: Group) -> Pac
         scored_at.append(places + start)
         targets.append(np.asarray(row.input_ids, dtype=np.int64)[places + 1])
     return Pack(
-        input_ids=_joined([np.asarray(r.input_ids[:n]) for r, n in zip(rows, used, strict=True)]),
-        positions=_joined([np.arange(n) for n in used]),
+        input_ids=joined([np.asarray(r.input_ids[:n]) for r, n in zip(rows, used, strict=True)]),
+        positions=joined([np.arange(n) for n in used]),
         row_numbers=np.repeat(np.asarray(numbers, dtype=np.int64), used),
         row_starts=starts.astype(np.int64),
-        scored_at=_joined(scored_at),
-        targets=_joined(targets),
+        scored_at=joined(scored_at),
+        targets=joined(targets),
         size=group.size,
         process=group.process,
     )
 
 
-def _joined(parts: list[NDArray[np.int64]]) -> Ids:
+def joined(parts: list[NDArray[np.int64]]) -> Ids:
+    """One after another, [total]."""
     return np.concatenate(parts).astype(np.int64)
-
-
-def split_pack(pack: Pack, layout: Layout) -> list[Pack]:
-    """The rows of `pack` in packs as `layout` says, of the same process."""
-    lengths = np.diff(pack.row_starts).tolist()
-    groups = group_rows(lengths, replace(layout, processes=1))
-    return [_part(pack, group) for group in groups]
-
-
-def _part(pack: Pack, group: Group) -> Pack:
-    """Some rows of `pack`, in another order."""
-    starts = pack.row_starts
-    places = [np.arange(starts[i], starts[i + 1]) for i in group.rows]
-    found = [np.flatnonzero((pack.scored_at >= starts[i]) & (pack.scored_at < starts[i + 1]))
-             for i in group.rows]  # fmt: skip
-    begins = np.concatenate([[0], np.cumsum([len(place) for place in places])]).astype(np.int64)
-    shifts = begins[:-1] - starts[group.rows]
-    at = [pack.scored_at[f] + shift for f, shift in zip(found, shifts, strict=True)]
-    taken, scored = np.concatenate(places), np.concatenate(found)
-    return Pack(
-        input_ids=pack.input_ids[taken],
-        positions=pack.positions[taken],
-        row_numbers=pack.row_numbers[taken],
-        row_starts=begins,
-        scored_at=_joined(at),
-        targets=pack.targets[scored],
-        size=group.size,
-        process=pack.process,
-    )
 
 
 def padded(pack: Pack) -> MicroBatch:

@@ -39,6 +39,10 @@ class Attention(Protocol):
         """The output [tokens, heads, head_dim], and what the backward needs of the forward."""
         ...
 
+    def notes(self, kept: Any) -> Any:
+        """The small part of `kept`, which serves beside q, k, v and the output as the whole."""
+        ...
+
     def backward(
         self,
         grad: Tensor,
@@ -63,6 +67,9 @@ class VarlenAttention:
             **_windowed(window),
         )  # fmt: skip
         return out, (log_sum, state, offset)
+
+    def notes(self, kept: Any) -> Any:
+        return kept
 
     def backward(
         self,
@@ -100,6 +107,9 @@ class AlignedAttention:
         )
         return made[0].transpose(1, 2).reshape(q.shape), made
 
+    def notes(self, kept: Any) -> Any:
+        return (None, *kept[1:])
+
     def backward(
         self,
         grad: Tensor,
@@ -111,6 +121,8 @@ class AlignedAttention:
     ) -> tuple[Tensor, Tensor, Tensor]:
         table = [_table(x, rows) for x in qkv]
         made, log_sum, cum_q, cum_k, max_q, max_k, seed, offset = kept[:8]
+        if made is None:
+            made = _table(out.contiguous(), rows)
         grads = torch.ops.aten._scaled_dot_product_cudnn_attention_backward(
             _table(grad, rows), *table, made, log_sum, seed, offset, None,
             cum_q, cum_k, max_q, max_k, 0.0, True,
@@ -148,6 +160,10 @@ class CudaAttention:
     ) -> tuple[Tensor, Tensor, Tensor]:
         return self._for(rows, window).backward(grad, qkv, out, kept, rows, window)
 
+    def notes(self, kept: Any) -> Any:
+        # What FlashAttention keeps are three small tensors; cuDNN's begins with its output.
+        return (self.varlen if len(kept) == 3 else self.aligned).notes(kept)
+
     def _for(self, rows: Rows, window: int | None) -> Attention:
         reaches = window is None or rows.longest <= window
         return self.aligned if rows.aligned and reaches else self.varlen
@@ -166,6 +182,10 @@ class PaddedAttention:
             )
         return _gather(out.detach(), rows), (spread, out)
 
+    def notes(self, kept: Any) -> Any:
+        """None: the backward computes the forward again."""
+        return None
+
     def backward(
         self,
         grad: Tensor,
@@ -175,7 +195,7 @@ class PaddedAttention:
         rows: Rows,
         window: int | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        spread, padded_out = kept
+        spread, padded_out = kept or self.forward(*qkv, rows, window)[1]
         with torch.enable_grad():
             d_q, d_k, d_v = torch.autograd.grad(padded_out, spread, _spread(grad, rows))
         return _gather(d_q, rows), _gather(d_k, rows), _gather(d_v, rows)

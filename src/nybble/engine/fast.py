@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nybble.data.batches import Pack
+from nybble.engine.activations import Frame
 from nybble.engine.dropout import token_keys
 from nybble.engine.graphs import Graphs
 from nybble.engine.inputs import (
@@ -14,8 +15,8 @@ from nybble.engine.inputs import (
     fixed_sizes,
     make_inputs,
 )
-from nybble.engine.layer import Frame
-from nybble.engine.transformer import Settings, Transformer
+from nybble.engine.settings import Settings
+from nybble.engine.transformer import Transformer
 
 
 class FastPath:

@@ -112,15 +112,16 @@ class Group:
                 torch.addmm(self.bias[rows], x, weight.t(), out=out[:, rows])
         return out
 
-    def backward(self, grad: Tensor, x: Tensor, keys: Tensor | None) -> Tensor:
+    def backward(self, grad: Tensor, x: Tensor | None, keys: Tensor | None) -> Tensor:
         """Gradient [tokens, K] of the input, of the outputs' `grad` [tokens, N].
 
-        The adapters' gradients are added to their parameters'.
+        The adapters' gradients are added to their parameters'; without any, `x` is not read.
         """
         wide = self._through_weights(grad)
         d_x, d_xa = wide[:, : self.inputs], wide[:, self.inputs :]
         if not self.rank:
             return d_x
+        assert x is not None, "the filled input of a group with adapters"
         self._add_gradients(grad, d_xa, x, keys)
         if not self.drops or keys is None:
             return d_x.addmm_(d_xa, self.a)
@@ -129,9 +130,9 @@ class Group:
             self.ops.add_dropped_(d_x, outer, keys, adapter.module_number, adapter.p)
         return d_x
 
-    def backward_end(self, grad: Tensor, x: Tensor, keys: Tensor | None) -> None:
+    def backward_end(self, grad: Tensor, x: Tensor | None, keys: Tensor | None) -> None:
         """Add the adapters' gradients alone, where nothing before this group is trained."""
-        if self.rank:
+        if self.rank and x is not None:
             self._add_gradients(grad, self._through_weights(grad)[:, self.inputs :], x, keys)
 
     def _add_gradients(self, grad: Tensor, d_xa: Tensor, x: Tensor, keys: Tensor | None) -> None:

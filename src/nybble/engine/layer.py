@@ -13,59 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nybble.engine.activations import Activations, AttentionKept, Frame, Heads
 from nybble.engine.attention import Attention, Rows
 from nybble.engine.group import Group
 from nybble.planner.shape import Shape
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Of a pack: where its tokens stand. `keys` is None where nothing is dropped.
-
-    `positions` [tokens], `cos` and `sin` [positions, head_dim / 2], `scored_at` [scored].
-    """
-
-    positions: Tensor
-    keys: Tensor | None
-    rows: Rows
-    scored_at: Tensor
-    cos: Tensor
-    sin: Tensor
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Rotated queries and keys, values; and for families that norm them, what came before."""
-
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    unnormed: tuple[Tensor, Tensor, Tensor, Tensor] | None
-
-
-@dataclass
-class Activations:
-    """What a layer's backward reads, and lets go of as it goes.
-
-    The inputs of groups are None where they are made again.
-    """
-
-    h1: Tensor
-    inverse1: Tensor
-    x_qkv: Tensor | None
-    heads: Heads
-    attention: Any
-    x_o: Tensor
-    whole_out: Tensor | None
-    h2: Tensor
-    inverse2: Tensor
-    x_gate_up: Tensor | None
-    gate_up: Tensor
-    x_down: Tensor | None
-
-    def lean(self) -> "Activations":
-        """Without what norms and SwiGLU make again from the rest: a third less."""
-        return replace(self, x_qkv=None, x_gate_up=None, x_down=None)
 
 
 @dataclass(frozen=True)
@@ -87,44 +38,65 @@ class Layer:
     last: bool
 
     def activations(self, h: Tensor, delta: Tensor | None, frame: Frame) -> Activations:
-        """Everything of the forward but the last multiplication, which no gradient needs."""
+        """Everything of the forward but SwiGLU and the last multiplication."""
         x_qkv, h1, inverse1 = self._normed(self.qkv, h, delta, self.norm1, frame.keys)
         heads = self._heads(self.qkv.forward(x_qkv), frame)
         out, kept = self.attention.forward(heads.q, heads.k, heads.v, frame.rows, self.window)
-        keys, whole, stream = frame.keys, None, h1
+        keys, whole, stream = self._keys(frame), None, h1
         if self.last:
             whole, out = out, out.index_select(0, frame.scored_at)
             stream = h1.index_select(0, frame.scored_at)
-            keys = None if keys is None else keys.index_select(0, frame.scored_at)
         x_o = self._filled(self.o, lambda x: self.ops.copy(out.flatten(1), x), out.shape[0], keys)
-        d1 = self.o.forward(x_o)
-        x_gate_up, h2, inverse2 = self._normed(self.gate_up, stream, d1, self.norm2, keys)
-        gate_up = self.gate_up.forward(x_gate_up)
-        x_down = self._swiglu(gate_up, keys)
+        x_gate_up, h2, inverse2, gate_up = self._mlp(stream, x_o, keys)
         return Activations(
-            h1, inverse1, x_qkv, heads, kept, x_o, whole, h2, inverse2, x_gate_up, gate_up, x_down
+            h1, inverse1, x_qkv, heads, kept, x_o, whole, h2, inverse2, x_gate_up, gate_up, None
         )
 
-    def output(self, made: Activations) -> Tensor:
-        """d2 [tokens, hidden], which is added to `made.h2`."""
-        assert made.x_down is not None
+    def activations_from(self, h1: Tensor, part: AttentionKept, frame: Frame) -> Activations:
+        """The same of a layer whose attention was kept; not of the last one."""
+        x_qkv, _, inverse1 = self._normed(self.qkv, h1, None, self.norm1, frame.keys)
+        heads = Heads(*self._split(part.joined), None, part.joined)
+        x_gate_up, h2, inverse2, gate_up = self._mlp(h1, part.x_o, frame.keys)
+        return Activations(
+            h1, inverse1, x_qkv, heads, part.notes, part.x_o, None, h2, inverse2, x_gate_up,
+            gate_up, None,
+        )  # fmt: skip
+
+    def attention_kept(self, made: Activations) -> AttentionKept | None:
+        """What `activations_from` needs beside h1; None where it can't be used."""
+        if self.last or made.heads.joined is None:
+            return None
+        return AttentionKept(made.heads.joined, made.x_o, self.attention.notes(made.attention))
+
+    def output(self, made: Activations, frame: Frame) -> Tensor:
+        """d2 [tokens, hidden], which is added to `made.h2`; its input is added to `made`."""
+        made.x_down = self._swiglu(made.gate_up, self._keys(frame))
         return self.down.forward(made.x_down)
+
+    def trimmed(self, made: Activations) -> Activations:
+        """`made` without the inputs of groups that have no adapters: no gradient needs those."""
+        return replace(
+            made,
+            x_qkv=made.x_qkv if self.qkv.rank else None,
+            x_gate_up=made.x_gate_up if self.gate_up.rank else None,
+            x_down=made.x_down if self.down.rank else None,
+        )
 
     def backward(self, grad: Tensor, made: Activations, frame: Frame, through: bool) -> Tensor:
         """Gradient of h1 from that of h2 + d2, both [tokens, hidden]; the adapters' are added.
 
         With `through` False nothing before the layer is trained, and what comes back is empty.
         """
-        keys = frame.keys
-        if self.last and keys is not None:
-            keys = keys.index_select(0, frame.scored_at)
-        x_down = self._swiglu(made.gate_up, keys) if made.x_down is None else made.x_down
+        keys = self._keys(frame)
+        x_down = made.x_down
+        if x_down is None and self.down.rank:
+            x_down = self._swiglu(made.gate_up, keys)
         d_x = self.down.backward(grad, x_down, keys)
         self.ops.swiglu_backward_(made.gate_up, d_x)
         made.x_down = None
         del x_down, d_x
         x_gate_up = made.x_gate_up
-        if x_gate_up is None:
+        if x_gate_up is None and self.gate_up.rank:
             x_gate_up, _, _ = self._normed(self.gate_up, made.h2, None, self.norm2, keys)
         d_x = self.gate_up.backward(made.gate_up, x_gate_up, keys)
         del made.gate_up, x_gate_up
@@ -142,7 +114,7 @@ class Layer:
             grad = _scattered(grad, frame.scored_at, out.shape[0])
         d_qkv = self._heads_backward(d_out, out, made, frame)
         x_qkv = made.x_qkv
-        if x_qkv is None:
+        if x_qkv is None and self.qkv.rank:
             x_qkv, _, _ = self._normed(self.qkv, made.h1, None, self.norm1, frame.keys)
         if not through:
             self.qkv.backward_end(d_qkv, x_qkv, frame.keys)
@@ -156,6 +128,20 @@ class Layer:
         qkv = self._split(self.norm1.new_zeros(tokens, self.qkv.outputs))
         out, kept = self.attention.forward(*qkv, rows, self.window)
         self.attention.backward(out, qkv, out, kept, rows, self.window)
+
+    def _keys(self, frame: Frame) -> Tensor | None:
+        """Of the tokens that leave the layer."""
+        if frame.keys is None or not self.last:
+            return frame.keys
+        return frame.keys.index_select(0, frame.scored_at)
+
+    def _mlp(
+        self, stream: Tensor, x_o: Tensor, keys: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The input of gate and up, the residual stream with its 1 / rms, and gate and up."""
+        d1 = self.o.forward(x_o)
+        x_gate_up, h2, inverse2 = self._normed(self.gate_up, stream, d1, self.norm2, keys)
+        return x_gate_up, h2, inverse2, self.gate_up.forward(x_gate_up)
 
     def _filled(
         self, group: Group, write: Callable[[Tensor], Any], tokens: int, keys: Tensor | None
@@ -187,12 +173,12 @@ class Layer:
             both = qkv[:, : self.shape.query_width + self.shape.kv_width]
             both = both.view(len(qkv), -1, self.shape.head_dim)  # side by side: rotated at once
             self.ops.rotate(both, *places, both)
-            return Heads(q, k, v, None)
+            return Heads(q, k, v, None, qkv)
         q, q_before, q_inverse = self._head_norm(q, self.q_norm)
         k, k_before, k_inverse = self._head_norm(k, self.k_norm)
         for x in (q, k):
             self.ops.rotate(x, *places, x)
-        return Heads(q, k, v, (q_before, q_inverse, k_before, k_inverse))
+        return Heads(q, k, v, (q_before, q_inverse, k_before, k_inverse), None)
 
     def _head_norm(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         before = x.reshape(-1, self.shape.head_dim)

@@ -13,14 +13,15 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from nybble.data.batches import Pack, StepBatch, split_pack
+from nybble.data.batches import Pack, StepBatch
 from nybble.data.packing import Layout
 from nybble.data.sizes import halved_sizes
+from nybble.data.smaller_packs import split_pack
 from nybble.engine.fast import FastPath
 from nybble.engine.gradients import ExactGradients, Gradients
+from nybble.engine.settings import Settings, Unsupported
 from nybble.engine.stock import StockPath, recompute_stock
 from nybble.engine.team import ALONE, Team
-from nybble.engine.transformer import Settings, Unsupported
 from nybble.planner.plan import Plan
 
 
@@ -81,6 +82,7 @@ class TrainStep:
         settings = Settings(
             recompute_layers=plan.recompute_layers,
             lean_layers=plan.lean_layers,
+            attention_layers=plan.attention_layers,
             keep_weights=plan.keep_weights,
             offload=plan.offload,
             host_vocabulary=plan.host_vocabulary,

@@ -5,44 +5,22 @@ they lie, and gradients are added to the factors' `.grad`.
 """
 
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nybble.engine.attention import Rows, choose_attention
-from nybble.engine.group import Group, Scratch
+from nybble.engine.activations import Activations, AttentionKept, Frame
+from nybble.engine.attention import Rows
+from nybble.engine.group import Group
 from nybble.engine.head import head_loss, tile_tokens
 from nybble.engine.host_head import host_head_loss, slice_rows
 from nybble.engine.inputs import Inputs
-from nybble.engine.layer import Activations, Frame, Layer
-from nybble.engine.linear import Linear, read_linear
-from nybble.engine.quantized import Quantized
+from nybble.engine.layer import Layer
+from nybble.engine.reading import read_layers
+from nybble.engine.settings import Settings, Unsupported
 from nybble.engine.shelf import DeviceShelf, HostShelf, Shelf
-from nybble.planner.shape import Shape, read_shape
-
-PROJECTIONS = {"qkv": ("q_proj", "k_proj", "v_proj"), "o": ("o_proj",)}
-MLP = {"gate_up": ("gate_proj", "up_proj"), "down": ("down_proj",)}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How memory is traded for time; nothing here changes what is learnt.
-
-    `recompute_layers`: so many, from the first on, keep their input alone. The others keep
-    everything, or `lean_layers` after them all that norms and SwiGLU do not make again.
-    `keep_weights`: the dequantised weights stay. `offload`: kept inputs wait in the host's memory,
-    and with `host_vocabulary` the embedding and the head do. `buffer_bytes`: of logits, or of
-    dequantised weights, held at once.
-    """
-
-    recompute_layers: int = 0
-    lean_layers: int = 0
-    keep_weights: bool = False
-    offload: bool = False
-    host_vocabulary: bool = False
-    buffer_bytes: int = 256 * 2**20
+from nybble.planner.shape import read_shape
 
 
 class Transformer:
@@ -51,6 +29,8 @@ class Transformer:
     def __init__(
         self, model: nn.Module, settings: Settings, dtype: torch.dtype, longest: int
     ) -> None:
+        if not hasattr(model, "get_base_model"):
+            raise Unsupported("it is trained whole, without adapters")
         stock = model.get_base_model()  # type: ignore[operator]
         shape = read_shape(stock.config.to_dict())
         if isinstance(shape, str):
@@ -62,11 +42,12 @@ class Transformer:
         self.device = self.norm.device
         place = "kernels" if self.device.type == "cuda" else "plain"
         self.ops: Any = importlib.import_module(f"nybble.engine.{place}")
-        self.layers = _read_layers(model, inner.layers, shape, settings, self.ops, dtype)
+        self.layers = read_layers(model, inner.layers, shape, settings, self.ops, dtype)
         self.cos, self.sin = rotary_table(inner.rotary_emb, longest)
         self.tile = tile_tokens(self.head.shape[0], self.head.element_size(), settings.buffer_bytes)
         self.dtype = dtype
-        self.host: Tensor | None = None
+        self.attention_kept = self._spread()
+        self.host: list[Tensor] = []
         self.stream: torch.cuda.Stream | None = None
         self._check_trained(model)
         pairs = [pair for group in self.groups for pair in group.rounded()]
@@ -93,17 +74,23 @@ class Transformer:
         h = self._embedded(inputs)
         delta: Tensor | None = None
         kept: list[Activations] = []
+        notes: list[Any] = []
         count = self.settings.recompute_layers if scale is not None else 0
         shelf = self._shelf(h, count)
         for number, layer in enumerate(self.layers):
             made = layer.activations(h, delta, frame)
-            h, delta = made.h2, layer.output(made)
-            if number < count:
+            h, delta = made.h2, layer.output(made, frame)
+            part = layer.attention_kept(made) if number in self.attention_kept else None
+            if number < count and part:
+                shelf.put(made.h1, part.joined, part.x_o)
+                notes.append(part.notes)
+            elif number < count:
                 shelf.put(made.h1)
             elif scale is not None:
                 lean = number < count + self.settings.lean_layers
-                kept.append(made.lean() if lean else made)
-            del made
+                kept.append(made.lean() if lean else layer.trimmed(made))
+            del made, part
+        shelf.close()
         x = torch.empty_like(h)
         h, inverse = self.ops.add_rms_norm(h, delta, self.norm, self.shape.eps, x)
         del delta
@@ -114,7 +101,7 @@ class Transformer:
         del x, h, inverse
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
-            made = kept.pop() if kept else layer.activations(shelf.take(), None, frame)
+            made = kept.pop() if kept else _again(layer, shelf.take(), notes, frame)
             grad = layer.backward(grad, made, frame, through=number > 0)
             del made
 
@@ -133,18 +120,40 @@ class Transformer:
 
     def prepare(self, tokens: int, rows: Rows) -> None:
         """Do once what must not be met first in a capture: pinned memory, cuDNN's plans."""
-        if self.settings.offload and (self.host is None or self.host.shape[1] < tokens):
-            shape = (self.settings.recompute_layers, tokens, self.shape.hidden)
-            self.host = torch.empty(shape, dtype=self.dtype, pin_memory=True)
+        if self.settings.offload and (not self.host or self.host[0].shape[1] < tokens):
+            shapes = self._kept_shapes(self.settings.recompute_layers, tokens)
+            self.host = [torch.empty(s, dtype=self.dtype, pin_memory=True) for s in shapes]
             self.stream = self.stream or torch.cuda.Stream()  # type: ignore[no-untyped-call]
         if rows.aligned:
             self.layers[0].warm_attention(tokens, rows)
 
     def _shelf(self, h: Tensor, count: int) -> Shelf:
-        """Where the inputs like `h` of `count` layers wait."""
-        if self.host is None or self.stream is None:
-            return DeviceShelf(h.new_empty(count, *h.shape))
-        return HostShelf(self.host[:, : h.shape[0]], self.stream)
+        """Where what `count` recomputed layers keep, inputs like `h` and attention's, waits."""
+        tokens = h.shape[0]
+        if not self.host or self.stream is None:
+            return DeviceShelf([h.new_empty(shape) for shape in self._kept_shapes(count, tokens)])
+        return HostShelf([block[:, :tokens] for block in self.host], self.stream)
+
+    def _kept_shapes(self, count: int, tokens: int) -> list[tuple[int, int, int]]:
+        """Of h1, of joined heads and of the input of o, [layers, tokens, width] each."""
+        parts = len(self.attention_kept) if count else 0
+        first = self.layers[0]
+        return [
+            (count, tokens, self.shape.hidden),
+            (parts, tokens, first.qkv.outputs),
+            (parts, tokens, first.o.inputs + first.o.rank),
+        ]
+
+    def _spread(self) -> frozenset[int]:
+        """The layers that keep attention's part: evenly spread, so that copies have time.
+
+        None where the inputs of o, with their adapters' columns, are not all as wide.
+        """
+        among = self.settings.recompute_layers
+        count = min(self.settings.attention_layers, among)
+        if len({layer.o.rank for layer in self.layers}) > 1:
+            return frozenset()
+        return frozenset(number * among // count for number in range(count))
 
     def _check_trained(self, model: nn.Module) -> None:
         """The engine makes the gradients of LoRA factors alone."""
@@ -155,68 +164,12 @@ class Transformer:
                 raise Unsupported(f"{name} is trained, which is no plain LoRA factor of a linear")
 
 
-class Unsupported(Exception):  # noqa: N818  # says what the model is, not what went wrong
-    """The engine does not compute such a model; the message says why."""
-
-
-def _read_layers(
-    model: nn.Module,
-    stock: Any,
-    shape: Shape,
-    settings: Settings,
-    ops: Any,
-    dtype: torch.dtype,
-) -> list[Layer]:
-    adapted = [m for m in model.modules() if isinstance(getattr(m, "lora_A", None), nn.ModuleDict)]
-    for module in adapted:
-        _check_plain(module)
-    numbers = {module: number for number, module in enumerate(adapted)}
-    scratch = Scratch()
-
-    def group(owner: Any, names: tuple[str, ...]) -> Group:
-        linears = [_checked(read_linear(getattr(owner, name), numbers)) for name in names]
-        return Group(linears, ops, scratch, dtype, settings.keep_weights, settings.buffer_bytes)
-
-    layers = []
-    for number, block in enumerate(stock):
-        attention, mlp = block.self_attn, block.mlp
-        parts = {name: group(attention, names) for name, names in PROJECTIONS.items()}
-        parts |= {name: group(mlp, names) for name, names in MLP.items()}
-        layers.append(
-            Layer(
-                **parts,
-                norm1=block.input_layernorm.weight,
-                norm2=block.post_attention_layernorm.weight,
-                q_norm=attention.q_norm.weight if shape.qk_norm else None,
-                k_norm=attention.k_norm.weight if shape.qk_norm else None,
-                shape=shape,
-                window=shape.windows[number],
-                ops=ops,
-                attention=choose_attention(block.input_layernorm.weight.device, dtype),
-                last=number == len(stock) - 1,
-            )
-        )
-    return layers
-
-
-def _checked(linear: Linear) -> Linear:
-    weight = linear.weight
-    if not isinstance(weight, Quantized) and not weight.is_floating_point():
-        raise Unsupported(f"its weights are {weight.dtype}")
-    return linear
-
-
-def _check_plain(module: Any) -> None:
-    """Refuse what PEFT's LoRA layers can do beyond LoRA."""
-    names = list(module.lora_A.keys())
-    if len(names) != 1 or module.merged:
-        raise Unsupported("it has several adapters, or merged ones")
-    if any(getattr(module, "use_dora", {}).values()):
-        raise Unsupported("its adapters are DoRA")
-    if getattr(module, "lora_variant", None):
-        raise Unsupported("its adapters are a variant of LoRA")
-    if module.lora_B[names[0]].bias is not None or len(module.lora_embedding_A):
-        raise Unsupported("its adapters have biases or an embedding")
+def _again(layer: Layer, entry: tuple[Tensor, ...], notes: list[Any], frame: Frame) -> Activations:
+    """A recomputed layer's activations from what its shelf kept; takes the last of the `notes`."""
+    if len(entry) == 1:
+        return layer.activations(entry[0], None, frame)
+    h1, joined, x_o = entry
+    return layer.activations_from(h1, AttentionKept(joined, x_o, notes.pop()), frame)
 
 
 @torch.no_grad()

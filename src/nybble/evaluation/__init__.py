@@ -1,30 +1,30 @@
 """Predictions and truth in, results out: tasks, metrics, statistics, references, the comparison."""
 
-from nybble.evaluation.comparison import Prediction, compare, seed_spread, verdict
-from nybble.evaluation.number import (
-    Thresholds,
-    colour,
-    extract_number,
-    fill_unreadable,
-    number_metrics,
-)
-from nybble.evaluation.references import RidgeResult, constant_reference, ridge_references
+from nybble.evaluation.comparison import compare, of_run
+from nybble.evaluation.contender import Contender
+from nybble.evaluation.extraction import extract_number
+from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.references import constant_reference, ridge_references
+from nybble.evaluation.slices import slicings
 from nybble.evaluation.statistics import Interval, mean_interval, paired_interval
+from nybble.evaluation.task import Answers, Item, Judged, Task
+from nybble.evaluation.verdict import verdict
 
 __all__ = [
+    "Answers",
+    "Contender",
     "Interval",
-    "Prediction",
-    "RidgeResult",
+    "Item",
+    "Judged",
+    "Task",
     "Thresholds",
-    "colour",
     "compare",
     "constant_reference",
     "extract_number",
-    "fill_unreadable",
     "mean_interval",
-    "number_metrics",
+    "of_run",
     "paired_interval",
     "ridge_references",
-    "seed_spread",
+    "slicings",
     "verdict",
 ]

@@ -1,78 +1,97 @@
-"""The comparison: baseline, tuned model and references on the same rows, and what it shows.
+"""The comparison: any number of models on the same rows, paired, and what it shows.
 
-`compare` gives what `evaluation/comparison.json` holds; `verdict` says it in words, from the
-intervals alone. Differences are the tuned model's error minus the other's: below zero is better.
+`compare` gives what `comparison.json` holds; `of_run` adds what a run's has beside it: which model
+is the tuned one and which the baseline. Differences are a's score minus b's, in the metric's unit.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nybble.evaluation.number import Thresholds, number_metrics
-from nybble.evaluation.statistics import LEVEL, mean_interval, paired_interval
+from nybble.evaluation.contender import Contender, Floats
+from nybble.evaluation.estimates import Estimates, estimates_for
+from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.slices import Slicing, sliced
+from nybble.evaluation.statistics import LEVEL, Interval, holm, rows_to_settle, running_estimate
+from nybble.evaluation.task import Task
+from nybble.evaluation.verdict import verdict
+from nybble.evaluation.words import words_of
 from nybble.runs.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One model's answer to one test row; `value` is None when no number could be read from it."""
-
-    row: int
-    prompt: str
-    answer: str
-    value: float | None
-    truth: float
-
-    def as_json(self) -> dict[str, Any]:
-        """A line of `evaluation/{baseline,tuned}.jsonl`."""
-        return asdict(self)
 
 
 def compare(
-    task: str,
-    metric: str,
-    truth: Floats,
-    predictions: dict[str, Floats],
-    baseline: str,
-    tuned: str,
-    parse_rates: dict[str, float],
-    thresholds: Thresholds,
+    task: Task,
+    contenders: Sequence[Contender],
     seed: int,
-    floor: str | None = None,
+    slicings: Sequence[Slicing] = (),
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """`comparison.json`: every model's mean absolute error, and tuned minus every other, paired.
+    """`comparison.json` of models whose answers to the same rows were judged by `task`.
 
-    `truth` and each of `predictions` are [n]; `baseline` and `tuned` name two of the predictions
-    and of the `parse_rates` (the share of answers that held a number), and every other prediction
-    is a reference. `floor` names the reference that is a perfect predictor, where the data knows
-    one. Finite numbers only: what is undefined is None. Raises InputError for a name without
-    predictions or parse rate, another metric than mae, and rows that do not match.
+    `pairs` names what is tested, a against b; by default all, and a verdict is given on them.
+    p-values are corrected for the number of pairs (Holm). Finite numbers only: what is undefined is
+    None. Raises `InputError` for two models of one name, for other rows, and for fewer than two.
     """
-    if (task, metric) != ("number", "mae"):
-        raise InputError(
-            f"There is no metric {metric!r} for the task {task!r}.", "Use mae, of the task number."
-        )
-    for name in (baseline, tuned):
-        if name not in predictions or name not in parse_rates:
-            raise InputError(
-                f"There are no predictions or no parse rate of {name!r}.",
-                f"Predictions are there for {', '.join(predictions) or 'no model'}.",
+    by_name = {one.name: one for one in contenders}
+    _check(contenders, by_name)
+    estimates = estimates_for(task.metric, contenders, seed)
+    chosen = list(combinations(by_name, 2)) if pairs is None else list(pairs)
+    tested = [_pair(by_name[a], by_name[b], estimates) for a, b in chosen]
+    corrected = holm([pair["p"] for pair in tested])
+    for pair, p in zip(tested, corrected, strict=True):
+        pair["p_holm"] = p
+        pair["outcome"] = _outcome(pair, task.higher_is_better)
+        if pair["outcome"] == "undecided":
+            pair["rows_to_settle"] = rows_to_settle(
+                _differences(by_name[pair["a"]], by_name[pair["b"]])
             )
-    metrics = {name: number_metrics(truth, p, thresholds) for name, p in predictions.items()}
-    errors = {name: np.abs(p - truth) for name, p in predictions.items()}
-    value = {name: mean_interval(e, seed).as_json() for name, e in errors.items()}
-    difference = {
-        name: paired_interval(errors[tuned], e, seed).as_json() for name, e in errors.items()
+    words = words_of(task.metric)
+    comparison = {
+        "task": task.name,
+        "metric": task.metric,
+        "title": words.title,
+        "share": words.share,
+        "higher_is_better": task.higher_is_better,
+        "n": len(contenders[0].judged),
+        "seed": seed,
+        "models": [_model(task, one, estimates) for one in contenders],
+        "pairs": tested,
+        "slices": [part for one in slicings for part in sliced(one, contenders, estimates)],
+        "agreement": [_agreement(task, a, b) for a, b in combinations(contenders, 2)],
+        "running": {one.name: _running(one, estimates) for one in contenders},
     }
-    return {
-        "task": task,
-        "metric": metric,
-        "n": len(truth),
+    return comparison if pairs is not None else comparison | {"verdict": verdict(comparison)}
+
+
+def of_run(
+    comparison: dict[str, Any],
+    tuned: str,
+    baseline: str,
+    floor: str | None = None,
+    thresholds: Thresholds | None = None,
+) -> dict[str, Any]:
+    """A comparison of pairs (tuned, other) as a run's: with the keys that say who is who.
+
+    `floor` names the reference that is a perfect predictor, where the data knows one. Of numbers,
+    it also holds the `thresholds` of colours, and by model their shares, squared error and r².
+    Raises `InputError` for a name that is not among the models.
+    """
+    models = {model["name"]: model for model in comparison["models"]}
+    for name in (tuned, baseline):
+        if name not in models:
+            raise InputError(
+                f"There are no predictions of {name!r}.",
+                f"Predictions are there for {', '.join(models)}.",
+            )
+    value = {
+        name: {key: model[key] for key in ("value", "low", "high")}
+        for name, model in models.items()
+    }
+    difference = {pair["b"]: pair["difference"] for pair in comparison["pairs"]}
+    found = comparison | {
         "baseline_name": baseline,
         "tuned_name": tuned,
         "floor_name": floor,
@@ -81,130 +100,111 @@ def compare(
         "difference": difference[baseline],
         "references": {
             name: {**value[name], "difference": difference[name]}
-            for name in predictions
+            for name in models
             if name not in (baseline, tuned)
         },
+        "parse_rate": {
+            "baseline": models[baseline]["parse_rate"],
+            "tuned": models[tuned]["parse_rate"],
+        },
+    }
+    if comparison["task"] == "number" and thresholds:
+        found |= _of_numbers(models, thresholds)
+    return found | {"verdict": verdict(found)}
+
+
+def _of_numbers(models: dict[str, dict[str, Any]], thresholds: Thresholds) -> dict[str, Any]:
+    metrics = {name: model["metrics"] for name, model in models.items()}
+    return {
         "thresholds": asdict(thresholds),
-        "parse_rate": {"baseline": parse_rates[baseline], "tuned": parse_rates[tuned]},
-        "mse": {name: m["mse"] for name, m in metrics.items()},
-        "r2": {name: m["r2"] for name, m in metrics.items()},
+        "mse": {name: found["mse"] for name, found in metrics.items()},
+        "r2": {name: found["r2"] for name, found in metrics.items()},
         "colours": {
-            name: {colour: m[colour] for colour in ("green", "orange", "red")}
-            for name, m in metrics.items()
+            name: {colour: found[colour] for colour in ("green", "orange", "red")}
+            for name, found in metrics.items()
         },
     }
 
 
-def verdict(comparison: dict[str, Any]) -> str:
-    """One sentence on tuned against baseline, and one on the references where there are any.
-
-    A difference is called better or worse only where its interval excludes zero.
-    """
-    tuned, name = comparison["tuned"], comparison["baseline_name"]
-    sentence = (
-        f"On {comparison['n']:,} held-out rows the tuned model is off by "
-        f"{rounded(tuned['value'])} on average ({_interval(tuned)}), "
-        f"{_against(name, comparison['difference'])}{_unread(comparison)}."
-    )
-    sorted_names: dict[str, list[str]] = {}
-    for reference, result in comparison["references"].items():
-        if reference == comparison["floor_name"]:
-            continue
-        change = result["difference"]
-        outcome = _outcome(change)
-        sorted_names.setdefault(outcome, []).append(
-            f"the {reference} ({rounded(change['value'])}, {_range(change)})"
-        )
-    clauses = [
-        phrase + _listed(sorted_names[outcome])
-        for outcome, phrase in (
-            ("better", "beats "),
-            ("undecided", "shows no difference from "),
-            ("worse", "does worse than "),
-        )
-        if outcome in sorted_names
-    ]
-    if clauses:
-        sentence += f" It {'; it '.join(clauses)}."
-    return sentence + _above_floor(comparison)
+def _check(contenders: Sequence[Contender], by_name: dict[str, Contender]) -> None:
+    if len(by_name) != len(contenders):
+        raise InputError("Two models have the same name.", "Give each a name of its own.")
+    if not contenders:
+        raise InputError("There is no model to compare.", "Name at least one.")
+    rows = [[one.row for one in contender.judged] for contender in contenders]
+    for contender, judged in zip(contenders, rows, strict=True):
+        if judged != rows[0]:
+            raise InputError(
+                f"{contender.name} was judged on other rows than {contenders[0].name}.",
+                "Evaluate all models on the same rows.",
+            )
 
 
-def seed_spread(values: Sequence[float]) -> dict[str, float | None]:
-    """What the training seed changes: `n`, `mean`, `sd` (n - 1), `min` and `max` of a metric.
-
-    `sd` is None for one seed. Raises InputError for none.
-    """
-    if not values:
-        raise InputError("There are no seeds to compare.", "Run the recipe with at least one.")
+def _model(task: Task, one: Contender, estimates: Estimates) -> dict[str, Any]:
+    """An entry of `models`."""
+    value = estimates.of(one).as_json()
     return {
-        "n": len(values),
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "min": float(min(values)),
-        "max": float(max(values)),
+        "name": one.name,
+        "kind": one.kind,
+        **value,
+        "metrics": task.metrics(one.judged),
+        "parse_rate": one.parse_rate,
+        "parsed_only": _parsed_only(one, value, estimates),
+        "cost_dollars": one.cost_dollars,
     }
 
 
-def _outcome(difference: dict[str, float]) -> str:
-    if difference["high"] < 0:
-        return "better"
-    return "worse" if difference["low"] > 0 else "undecided"
+def _parsed_only(one: Contender, of_all: dict[str, float], estimates: Estimates) -> dict[str, Any]:
+    """The metric over the rows whose answer could be read; None where they are too few."""
+    count = int(one.parsed.sum())
+    if count == len(one.parsed):
+        return {"n": count, **of_all}
+    if count < 2:
+        return {"n": count, "value": None, "low": None, "high": None}
+    return {"n": count, **estimates.of(one, one.parsed).as_json()}
 
 
-def _above_floor(comparison: dict[str, Any]) -> str:
-    """How far the tuned model is from a perfect predictor, where that is known."""
-    name = comparison["floor_name"]
-    if name is None:
-        return ""
-    floor = comparison["references"][name]["value"]
-    ratio = comparison["tuned"]["value"] / floor if floor > 0 else None
-    times = f": the tuned model is at {ratio:.2f} times that" if ratio else ""
-    return f" A perfect predictor is off by {rounded(floor)}, the {name}{times}."
+def _pair(a: Contender, b: Contender, estimates: Estimates) -> dict[str, Any]:
+    """a minus b: the difference with its interval, and the p-value of none."""
+    test, p = estimates.tested(a, b)
+    return {
+        "a": a.name,
+        "b": b.name,
+        "difference": estimates.difference(a, b).as_json(),
+        "test": test,
+        "p": p,
+        "p_holm": p,
+        "outcome": "undecided",
+        "rows_to_settle": None,
+    }
 
 
-def _against(name: str, difference: dict[str, float]) -> str:
-    """The tuned model against `name`, as the end of a sentence."""
-    value, outcome = difference["value"], _outcome(difference)
-    if outcome == "undecided":
-        return (
-            f"with no difference from the {name} shown: the paired difference is {rounded(value)}, "
-            f"and its {LEVEL:.0%} interval, {_range(difference)}, includes zero"
-        )
-    than = "less" if outcome == "better" else "more"
-    return (
-        f"{rounded(abs(value))} {than} than the {name} "
-        f"(paired difference {rounded(value)}, {_range(difference)}): {outcome}"
-    )
+def _differences(a: Contender, b: Contender) -> Floats:
+    """Each row's part [rows] of the difference, whose mean it is."""
+    found: Floats = (a.sums - b.sums) / a.weights.mean()
+    return found
 
 
-def _unread(comparison: dict[str, Any]) -> str:
-    """How many answers held no number: a difference may be one of form, not of knowledge."""
-    names = {"baseline": f"the {comparison['baseline_name']}'s", "tuned": "the tuned model's"}
-    parts = [
-        f"{rounded(100 * (1 - comparison['parse_rate'][which]))}% of {whose}"
-        for which, whose in names.items()
-        if comparison["parse_rate"][which] < 1
-    ]
-    return f"; {_listed(parts)} answers held no number" if parts else ""
+def _outcome(pair: dict[str, Any], higher_is_better: bool) -> str:
+    """What is shown of a against b: `better` or `worse` only where the interval excludes zero, and
+    the corrected p-value agrees."""
+    low, high = pair["difference"]["low"], pair["difference"]["high"]
+    if low <= 0 <= high or pair["p_holm"] >= 1 - LEVEL:
+        return "undecided"
+    return "better" if (low > 0) == higher_is_better else "worse"
 
 
-def _interval(result: dict[str, float]) -> str:
-    return f"{LEVEL:.0%} interval {_range(result)}"
+def _agreement(task: Task, a: Contender, b: Contender) -> dict[str, Any]:
+    same = [task.agree(one, other) for one, other in zip(a.judged, b.judged, strict=True)]
+    return {"a": a.name, "b": b.name, "share": sum(same) / len(same)}
 
 
-def _range(result: dict[str, float]) -> str:
-    return f"{rounded(result['low'])} to {rounded(result['high'])}"
+def _running(one: Contender, estimates: Estimates) -> list[list[float]]:
+    """[n, value, low, high] of the first n rows, for a growing n."""
+    places = np.arange(len(one.judged), dtype=np.float64)
+    settings = estimates.quicker
 
+    def interval(first: Floats) -> Interval:
+        return estimates.of(one, slice(0, len(first)), **settings)
 
-def rounded(value: float) -> str:
-    """Three significant digits, or all those before the point: 14.2, 1,234, 0.00321."""
-    if value == 0:
-        return "0"
-    exponent = int(f"{value:.2e}".partition("e")[2])
-    if not -5 <= exponent <= 12:
-        return f"{value:.2e}"
-    return f"{value:,.{max(0, 2 - exponent)}f}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return [list(point) for point in running_estimate(places, interval)]

@@ -1,7 +1,8 @@
 """References that need no language model: what a fine-tuned one has to beat to be worth its cost.
 
-The constant knows nothing of the row. The ridge knows which words and word pairs are in it, and is
-what an hour of ordinary machine learning gives.
+The constant knows nothing of the row. The ridges know which words and word pairs are in it, and are
+what an hour of ordinary machine learning gives; the nearest row is what a search in the training
+rows gives.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from nybble.runs.errors import InputError
 
 Floats = npt.NDArray[np.float64]
-Fit = Callable[[float], tuple[float, Floats]]
+Fit = Callable[[float], tuple[float, Any]]
 
 # scikit-learn's own pattern drops tokens of one character: `5` would say nothing in `sleeps 5`.
 # The word pairs keep the two halves of `1.5` together.
@@ -22,6 +23,7 @@ TOKEN_PATTERN = r"\w+"
 # Exponents k of alpha = 10^(k / 2): 0.01 to 100, and as far as the search may go beyond.
 GRID = range(-4, 5)
 WIDEST_GRID = range(-8, 9)
+NEAREST_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,55 @@ def ridge_references(
     return results
 
 
-def _vectorized(train_texts: Sequence[str]) -> tuple[Any, Callable[[Sequence[str]], Any]]:
+def ridge_classifier(
+    train_texts: Sequence[str],
+    train_labels: Sequence[str],
+    validation_texts: Sequence[str],
+    validation_labels: Sequence[str],
+    test_texts: Sequence[str],
+) -> list[str]:
+    """Labels [test] by a ridge on TF-IDF for each label, the largest of which is taken.
+
+    Alpha is the one with the fewest errors on the validation rows. Raises InputError when the
+    training texts have no words; rows of one label alone give that label.
+    """
+    if len(set(train_labels)) == 1:
+        return [train_labels[0]] * len(test_texts)
+    x_train, vectorize = _vectorized(train_texts)
+    x_validation, x_test = vectorize(validation_texts), vectorize(test_texts)
+    truth = np.array(validation_labels)
+
+    def fit(alpha: float) -> tuple[float, Any]:
+        from sklearn.linear_model import RidgeClassifier
+
+        model = RidgeClassifier(alpha=alpha, solver="sparse_cg").fit(x_train, train_labels)
+        return float(np.mean(model.predict(x_validation) != truth)), model.predict(x_test)
+
+    guesses = _search(fit)[2]
+    return [str(guess) for guess in guesses]
+
+
+def nearest_answers(
+    train_texts: Sequence[str], train_answers: Sequence[str], test_texts: Sequence[str]
+) -> list[str]:
+    """Answers [test], each that of the training row whose text is the likest by TF-IDF."""
+    # A word that only one row has tells that row from all others.
+    x_train, vectorize = _vectorized(train_texts, rows_of_a_term=(1,))
+    found: list[str] = []
+    for start in range(0, len(test_texts), NEAREST_AT_ONCE):
+        likeness = vectorize(test_texts[start : start + NEAREST_AT_ONCE]) @ x_train.T
+        found += [train_answers[int(place)] for place in np.asarray(likeness.argmax(axis=1)).flat]
+    return found
+
+
+def _vectorized(
+    train_texts: Sequence[str], rows_of_a_term: Sequence[int] = (2, 1)
+) -> tuple[Any, Callable[[Sequence[str]], Any]]:
     """The sparse [train, terms] matrix, and what turns other texts into rows by the same terms."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # On few texts no term may occur twice; then those that occur once have to do.
-    for min_df in (2, 1):
+    for min_df in rows_of_a_term:
         terms = TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, min_df=min_df, token_pattern=TOKEN_PATTERN
         )
@@ -115,7 +160,7 @@ def _fitted(x_train: Any, truth: Floats, alpha: float, log: bool) -> Callable[[A
     return predict
 
 
-def _search(fit: Fit) -> tuple[float, float, Floats]:
+def _search(fit: Fit) -> tuple[float, float, Any]:
     """The alpha of least error, with its error and guesses; a best at the edge moves the edge."""
     tried = {k: fit(10.0 ** (k / 2)) for k in GRID}
     while True:

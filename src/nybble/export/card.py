@@ -10,12 +10,11 @@ from typing import Any
 
 import yaml
 
-from nybble.evaluation import verdict
 from nybble.export.snippet import Source, decoder, loading_snippet
 from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
 from nybble.recipe.train_part import TrainPart
-from nybble.report.terminal import TITLES, interval_text
+from nybble.report.terminal import interval_text
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
 from nybble.sources import parse_reference
@@ -83,11 +82,12 @@ def _front_matter(recipe: Recipe, merged: bool) -> str:
     datasets = list(dict.fromkeys(name for name in map(hub_name, sources) if name))
     base = hub_name(recipe.model.base)
     quantised = ["qlora"] if recipe.model.quantization in ("nf4", "fp4") else []
+    tags = ["lora", *quantised] if recipe.lora else []
     fields: dict[str, Any] = {
         **({"base_model": base} if base else {}),
-        "library_name": "transformers" if merged else "peft",
+        "library_name": "transformers" if merged or recipe.lora is None else "peft",
         "pipeline_tag": "text-generation",
-        "tags": ["nybble", "lora", *quantised],
+        "tags": ["nybble", *tags],
         **({"datasets": datasets} if datasets else {}),
     }
     return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---"
@@ -107,13 +107,19 @@ def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
         "int8": "in 8 bits",
         "none": "unquantised",
     }[recipe.model.quantization]
-    named = lora.target_modules
-    targets = named if isinstance(named, str) else ", ".join(named)
-    text = (
-        f"LoRA adapters (r = {lora.r}, lora_alpha = {lora.lora_alpha:g}, {escaped(lora.variant)}, "
-        f"on {escaped(targets)}) for {escaped(public.model.base)}, kept {kept} in training, with "
-        f"{_per_step(train)} per step at a learning rate of {train.learning_rate:g}."
-    )
+    base = escaped(public.model.base)
+    if lora is None:
+        text = f"Every weight of {base}, in fp32"
+    else:
+        named = lora.target_modules
+        targets = named if isinstance(named, str) else ", ".join(named)
+        text = (
+            f"LoRA adapters (r = {lora.r}, lora_alpha = {lora.lora_alpha:g}, "
+            f"{escaped(lora.variant)}, on {escaped(targets)}) for {base}, kept {kept} in training"
+        )
+    if recipe.model.new_tokens:
+        text += f"; new tokens: {escaped(', '.join(recipe.model.new_tokens))}"
+    text += f", with {_per_step(train)} per step at a learning rate of {train.learning_rate:g}."
     if (folder.path / "data" / "audit.json").is_file():
         audit = folder.read("data/audit.json")
         epochs = f"{train.num_train_epochs:g} epoch{'' if train.num_train_epochs == 1 else 's'}"
@@ -138,11 +144,11 @@ def _results(folder: RunFolder, recipe: Recipe) -> str:
     if not folder.comparison.is_file():
         return "## Results\n\nThis run was not judged: no held-out rows were asked."
     comparison = folder.read("evaluation/comparison.json")
-    title = TITLES.get(comparison["metric"], comparison["metric"])
+    title = comparison["title"]
     n = comparison["n"]
     lines = [
         f"{escaped(title)} on the same {n:,} held-out rows, 95% intervals, differences paired; "
-        f"answers decoded by {decoder(folder, recipe)}.",
+        f"{_asked(folder, recipe)}.",
         "",
         "| | value | tuned minus this | n |",
         "|---|---|---|---|",
@@ -155,7 +161,20 @@ def _results(folder: RunFolder, recipe: Recipe) -> str:
     reads = comparison.get("test_reads")
     times = "once" if reads == 1 else f"{reads} times"
     read = f"\n\nThe test rows of this run have been read {times}." if reads else ""
-    return "## Results\n\n" + "\n".join(lines) + f"\n\n{escaped(verdict(comparison))}{read}"
+    verdict = escaped(comparison["verdict"])
+    return "## Results\n\n" + "\n".join(lines) + f"\n\n{verdict}{read}"
+
+
+def _asked(folder: RunFolder, recipe: Recipe) -> str:
+    """How the models were asked."""
+    part = recipe.evaluate
+    if part.task == "loss":
+        return "nothing was written: the rows' own answers were scored"
+    if part.choice == "likelihood":
+        return "an answer is the likeliest label"
+    if part.temperature > 0:
+        return f"answers sampled at temperature {part.temperature:g}"
+    return f"answers decoded by {decoder(folder, recipe)}"
 
 
 def _cell(interval: dict[str, float]) -> str:
@@ -183,7 +202,9 @@ def _usage(
     base = repr(hub_name(recipe.model.base) or public.model.base)
     if recipe.model.base.startswith("bundled:"):
         base = f"locate_model({recipe.model.base!r}, 'main')"
-    if merge_report:
+    if recipe.lora is None:
+        source = Source(None, name, "float32")
+    elif merge_report:
         source = Source(None, name, merge_report["dtype"])
     else:
         source = Source(base, name, folder.read("plan.json")["compute_dtype"])

@@ -2,7 +2,8 @@
 
     merged = round(dequantise(W) + scaling * B A)
 
-in the dtype that is asked for, rounded once. What was trained and judged is the base as NF4 holds
+in the dtype that is asked for, rounded once; modules that were trained whole, and the rows of new
+tokens, take the place of the base's. What was trained and judged is the base as NF4 holds
 it, so layers without an adapter are written dequantised too, and everything that is not quantised
 as it was. PEFT's `merge_and_unload` quantises the sum again, which erases most of the adapter: a
 step of NF4 is wider than what it changes. The original 16-bit weights keep the adapter, but move
@@ -23,15 +24,19 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from nybble.export.merge_trained import TrainedModules, trained_modules, with_new_rows
 from nybble.export.shards import ShardWriter, stored_tensors
-from nybble.model.adapters import ADAPTER
+from nybble.model.adapted import ADAPTER
 from nybble.runs.atomic import write_json
 from nybble.runs.errors import InputError, NybbleError
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What was written: names of rewritten weights, with an adapter or only dequantised; files."""
+    """What was written: names of rewritten weights, trained or only dequantised; files.
+
+    `with_adapter` has an adapter's sum in it, or was trained whole.
+    """
 
     with_adapter: list[str]
     dequantised: list[str]
@@ -52,9 +57,10 @@ def merge(
     base = model.get_base_model()
     layers = _layers(base)
     untied = _untied_head(base)
+    trained = trained_modules(base)
     writer = ShardWriter(folder)
     written: list[str] = []
-    for name, tensor in _merged_tensors(base_folder, layers, untied):
+    for name, tensor in _merged_tensors(base_folder, layers, untied, trained):
         if tensor.is_floating_point():
             rounded = tensor.to(dtype)
             if not torch.isfinite(rounded).all():
@@ -66,28 +72,30 @@ def merge(
         writer.add(name, tensor)
         written.append(name)
     wanted = [f"{path}.weight" for path in layers]
-    missing = sorted(set(wanted) - set(written))
+    missing = sorted({*wanted, *trained.needed} - set(written))
     if missing:
         raise NybbleError(
             f"{base_folder} stores {missing[0]} and {len(missing) - 1} other weights under names "
             "of its own: they cannot be merged.",
             "Use the adapter with its base; adapter/ loads in plain PEFT.",
         )
-    _write_config(base_folder, folder, dtype, untied is not None)
+    changes: dict[str, Any] = {"tie_word_embeddings": False} if untied else {}
+    if trained.tokens:
+        changes["vocab_size"] = base.config.vocab_size
+    _write_config(base_folder, folder, dtype, changes)
     if remote_code:
         for path in base_folder.glob("*.py"):
             shutil.copyfile(path, folder / path.name)
     adapted = [f"{path}.weight" for path, module in layers.items() if isinstance(module, LoraLayer)]
     plain = [name for name in wanted if name not in set(adapted)]
+    adapted += [name for name in written if name in trained.whole]
     return Merged(adapted, plain, writer.close(), writer.total_bytes)
 
 
 def check_mergeable(model: PeftModel) -> None:
-    """Raise `InputError` for an adapter that does more than add a low-rank product to weights."""
+    """Raise `InputError` for an adapter that does more than change weights."""
     config = model.peft_config[ADAPTER]
     reasons = {
-        "weights of its own (modules_to_save)": config.modules_to_save,
-        "trained tokens (trainable_token_indices)": config.trainable_token_indices,
         "adapted parameters (target_parameters)": config.target_parameters,
         "trained biases": config.bias != "none" or config.lora_bias,
         "DoRA's magnitudes": config.use_dora,
@@ -159,7 +167,7 @@ def _untied_head(base: Any) -> _Head | None:
 
 @torch.no_grad()
 def _merged_tensors(
-    folder: Path, layers: dict[str, Any], untied: _Head | None
+    folder: Path, layers: dict[str, Any], untied: _Head | None, trained: TrainedModules
 ) -> Iterator[tuple[str, Tensor]]:
     """The base's tensors in their order, the rewritten ones in fp32, the others as they were."""
     for name, stored in stored_tensors(folder):
@@ -171,6 +179,10 @@ def _merged_tensors(
             continue
         if leaf == "weight" and path in layers:
             yield name, merged_weight(layers[path], stored)
+        elif name in trained.whole:
+            yield name, trained.whole[name].float()
+        elif name in trained.tokens:
+            yield name, with_new_rows(stored, trained.tokens[name])
         else:
             yield name, stored
         if untied and name == f"{untied.embedding}.weight":
@@ -183,12 +195,12 @@ def _head_weight(untied: _Head, embedding: Tensor) -> Tensor:
     return embedding.clone()
 
 
-def _write_config(base_folder: Path, folder: Path, dtype: torch.dtype, untied: bool) -> None:
-    """The base's config.json, unquantised and in the new dtype."""
+def _write_config(
+    base_folder: Path, folder: Path, dtype: torch.dtype, changes: dict[str, Any]
+) -> None:
+    """The base's config.json, unquantised, in the new dtype, with `changes`."""
     config = json.loads((base_folder / "config.json").read_text(encoding="utf-8"))
     for outdated in ("quantization_config", "torch_dtype", "_name_or_path"):
         config.pop(outdated, None)
     config["dtype"] = str(dtype).removeprefix("torch.")
-    if untied:
-        config["tie_word_embeddings"] = False
-    write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config | changes)

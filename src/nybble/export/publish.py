@@ -130,7 +130,7 @@ def publish_end(folder: RunFolder, recipe: Recipe) -> None:
     A push that fails in the end is told in a line: the run itself is whole on the disk.
     """
     name = recipe.publish.hub
-    if not name or not folder.adapter.exists():
+    if not name or not folder.trained.exists():
         return
     for attempt, pause in enumerate(_pauses(), 1):
         try:
@@ -150,7 +150,8 @@ def _push_end(folder: RunFolder, recipe: Recipe, name: str) -> str:
     try:
         stage_run(folder, recipe, name, scratch, None)
         with _one_push:
-            return _upload(scratch, recipe, f"Adapter of {recipe.name}")
+            title = f"{folder.trained.name.capitalize()} of {recipe.name}"
+            return _upload(scratch, recipe, title)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

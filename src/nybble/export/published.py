@@ -1,6 +1,7 @@
 """A run as it lies on the Hub: what a repository holds of it, and whether that came whole.
 
-    README.md, adapter_config.json, adapter_model.safetensors    loads in plain PEFT
+    README.md, adapter_config.json, adapter_model.safetensors    loads in plain PEFT; or
+    README.md, config.json, model.safetensors                    a whole model, in transformers
     nybble/recipe.yaml, plan.json, environment.json, ...         what `nybble resume` needs
     nybble/checkpoints/checkpoint-N/                             the newest, until the end
     nybble/files.json                                            the SHA-256 of each of these
@@ -20,13 +21,14 @@ from nybble.recipe import Recipe, dump_recipe
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
-from nybble.training.manifest import renew_manifest
+from nybble.training.manifest import MANIFEST, renew_manifest
 
 RUN = "nybble"
 FILES = "files.json"
 _CONFIG = "adapter_config.json"
 _RECORDS = ("plan.json", "data/audit.json", "metrics.jsonl", "seeds/asked.json")
-_ADAPTER = (_CONFIG, "adapter_model.safetensors")
+# What training alone needs of a checkpoint.
+_OF_TRAINING = ("optimizer.safetensors", "trainer_state.json", MANIFEST)
 
 
 def stage_run(
@@ -50,10 +52,12 @@ def stage_run(
         step = int(checkpoint.name.rpartition("-")[2])
         saved = run / "checkpoints" / checkpoint.name
         _link_files(_files(checkpoint), saved, recipe)
-        renew_manifest(saved, _CONFIG)
-        _link_files([checkpoint / name for name in _ADAPTER], scratch, recipe)
+        if (saved / _CONFIG).is_file():
+            renew_manifest(saved, _CONFIG)
+        trained = [path for path in _files(checkpoint) if path.name not in _OF_TRAINING]
+        _link_files(trained, scratch, recipe)
     else:
-        _link_files(_files(folder.adapter), scratch, recipe)
+        _link_files(_files(folder.trained), scratch, recipe)
     write_text(scratch / "README.md", write_card(folder, recipe, name, step=step))
 
 

@@ -43,7 +43,7 @@ def push(
     check_name(to)
     upload, report = what_to_push(folder, merged)
     card = write_card(folder, recipe, to, report)
-    what = "Merged model" if merged else "Adapter"
+    what = "Merged model" if merged else upload.name.capitalize()
     with _staged(upload, card, recipe) as staged:
         return upload_folder(staged, to, "model", private, revision, f"{what} of {recipe.name}")
 
@@ -69,14 +69,15 @@ def upload_folder(
         address = str(
             patiently(lambda: api.create_repo(to, repo_type=kind, private=private, exist_ok=True))
         )
-        if private and api.repo_info(to, repo_type=kind).private is False:
+        info = patiently(lambda: api.repo_info(to, repo_type=kind))
+        if private and info.private is False:
             raise PushRefusedError(
                 f"The repository {to} is there already, and public.",
                 "Say --public (in a recipe publish.private=false) to push to it all the same, or "
                 "choose another name.",
             )
         if revision != "main":
-            api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True)
+            patiently(lambda: api.create_branch(to, repo_type=kind, branch=revision, exist_ok=True))
         patiently(
             lambda: api.upload_folder(
                 repo_id=to,
@@ -114,9 +115,12 @@ def check_name(to: str) -> None:
 def what_to_push(folder: RunFolder, merged: bool) -> tuple[Path, dict[str, Any] | None]:
     """The folder to upload, and the merged model's report. Raises `InputError` for none."""
     if not merged:
+        if folder.model.exists():
+            check_model(folder.model)
+            return folder.model, None
         if not folder.adapter.exists():
             raise InputError(
-                f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`."
+                f"{folder.path} is not trained yet.", "Finish it with `nybble resume`."
             )
         check_adapter(folder.adapter)
         return folder.adapter, None

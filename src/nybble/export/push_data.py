@@ -16,7 +16,7 @@ import yaml
 from nybble.data.corpus import read_splits
 from nybble.data.examples import Conversation, Example, Text
 from nybble.data.split import Splits
-from nybble.export.card import escaped, public_recipe
+from nybble.export.card import escaped
 from nybble.export.push import check_name, upload_folder
 from nybble.recipe import Recipe
 from nybble.runs.atomic import write_text
@@ -108,8 +108,8 @@ def _card(splits: Splits, recipe: Recipe, to: str, parts: list[str]) -> str:
     files = [{"split": part, "path": f"data/{part}.parquet"} for part in parts]
     front = {"configs": [{"config_name": "default", "data_files": files}], "tags": ["nybble"]}
     counts = ", ".join(f"{len(getattr(splits, part)):,} to {part}" for part in parts)
-    public = public_recipe(recipe)
-    sources = [parse_reference(source).name for source in public.data.train_sources]
+    named = map(parse_reference, recipe.data.train_sources)
+    sources = [Path(r.name).name if r.kind == "path" else r.name for r in named]
     return (
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n# {escaped(to)}\n\n"
         f"Rows of {escaped(', '.join(sources))}, as the recipe {escaped(recipe.name)} reads and "

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nybble.runs.atomic import write_json
 
-INDEX = "model.safetensors.index.json"
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 1_000_000_000
 
 
@@ -24,6 +24,8 @@ def stored_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     if index.is_file():
         weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = sorted({folder / name for name in weight_map.values()})
+    elif (folder / WHOLE).is_file():
+        files = [folder / WHOLE]
     else:
         files = sorted(folder.glob("*.safetensors"))
     for path in files:
@@ -56,8 +58,8 @@ class ShardWriter:
         self._flush()
         count = len(self._shards)
         if count == 1:
-            self._part(0).rename(self.folder / "model.safetensors")
-            return ["model.safetensors"]
+            self._part(0).rename(self.folder / WHOLE)
+            return [WHOLE]
         files = [f"model-{i + 1:05}-of-{count:05}.safetensors" for i in range(count)]
         for place, file in enumerate(files):
             self._part(place).rename(self.folder / file)

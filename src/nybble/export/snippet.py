@@ -7,13 +7,15 @@ import json
 import re
 from dataclasses import dataclass
 
-from nybble.data.template import parse_template
+from nybble.data.template import NUMBER_FORMATS, parse_template
 from nybble.recipe.schema import Recipe
 from nybble.runs.folder import RunFolder
 from nybble.sources import parse_reference
 
 _WHOLE = re.compile(r"\d{0,3}")
-_NUMBERS = {"first": (r"-?\d+(?:\.\d+)?", 0), "last": (r"-?\d+(?:\.\d+)?", -1)}
+_NUMBER = r"-?\d+(?:\.\d+)?"
+# `currency` is read by more rules than a snippet can show: the first number is the nearest to it.
+_NUMBERS = {"first": (_NUMBER, 0), "last": (_NUMBER, -1), "currency": (_NUMBER, 0)}
 SAMPLES = 31
 
 
@@ -94,6 +96,14 @@ def _load(recipe: Recipe, source: Source) -> str:
     lines += [
         "base = AutoModelForCausalLM.from_pretrained(",
         f"    {source.base}, {', '.join(options)})",
+    ]
+    if recipe.model.new_tokens:
+        rows = "base.get_input_embeddings().weight.shape[0]"
+        lines += [
+            f"if len(tokenizer) > {rows}:  # room for the new tokens",
+            "    base.resize_token_embeddings(len(tokenizer), mean_resizing=False)",
+        ]
+    lines += [
         f"model = PeftModel.from_pretrained(base, {source.model!r}).eval()",
     ]
     return "\n".join(lines) + "\n"
@@ -111,8 +121,9 @@ def _prompt(folder: RunFolder, recipe: Recipe) -> str:
         )
     line = 'prompt = "..."'
     if recipe.data.prompt and "{" in recipe.data.prompt:
-        columns = dict.fromkeys(parse_template(recipe.data.prompt, "data.prompt").columns)
-        filled = dict.fromkeys(columns, "...")
+        pieces = parse_template(recipe.data.prompt, "data.prompt").pieces
+        filled: dict[str, str | int] = {column: "..." for _, column, _ in pieces if column}
+        filled |= {c: 0 for _, c, spec in pieces if c and spec.endswith(NUMBER_FORMATS)}
         line = f"prompt = {recipe.data.prompt!r}.format(**{filled!r})"
     return f'{line}\ninputs = tokenizer(prompt, return_tensors="pt").to(model.device)\n'
 
@@ -149,7 +160,7 @@ def _answer(folder: RunFolder, recipe: Recipe, how: str) -> str:
 
 def _stops(folder: RunFolder) -> str:
     """The ids to stop at as a further argument, where the run has them."""
-    path = folder.adapter / "generation_config.json"
+    path = folder.trained / "generation_config.json"
     if not path.is_file():
         return ""
     stops = json.loads(path.read_text(encoding="utf-8"))["eos_token_id"]

@@ -19,8 +19,9 @@ import transformers
 from torch import Tensor, nn
 
 from nybble.evaluation import mean_interval
-from nybble.generation.batches import Ids, batches, left_padded
+from nybble.generation.batches import Ids, in_batches
 from nybble.generation.greedy import generate_answers, stop_ids
+from nybble.generation.prefill import next_logits
 from nybble.generation.sampling import Sampling
 
 MOST_TIMES_ROUNDING = 5.0
@@ -93,12 +94,13 @@ def next_token_logits(model: Any, tokenizer: Any, asking: Asking) -> Tensor:
     model.eval()
     rows: list[Tensor | None] = [None] * len(asking.prompts)
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    for places, width in batches(asking.prompts, asking.batch_tokens, 1):
-        ids, mask = left_padded([asking.prompts[i] for i in places], width, pad, model.device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        out = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1)
-        for place, row in zip(places, out.logits[:, -1].float().cpu(), strict=True):
+
+    def read(places: list[int]) -> None:
+        logits = next_logits(model, [asking.prompts[i] for i in places], pad)
+        for place, row in zip(places, logits.cpu(), strict=True):
             rows[place] = row
+
+    in_batches([len(prompt) for prompt in asking.prompts], asking.batch_tokens, 1, read)
     return torch.stack([row for row in rows if row is not None])
 
 

@@ -27,6 +27,11 @@ class Chooser:
         self.mask = mask.bool()
         self.uniforms = uniforms
 
+    def take(self, rows: Tensor) -> "Chooser":
+        """For those of its rows, in that order, as often as they are named."""
+        uniforms = None if self.uniforms is None else self.uniforms[rows]
+        return Chooser(self.sampling, self.mask[rows], uniforms)
+
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Scores [rows, vocabulary] for the token after `input_ids` [rows, width + step]."""
         width = self.mask.shape[1]

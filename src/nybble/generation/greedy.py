@@ -1,18 +1,20 @@
-"""Batched generation through transformers, with nothing left to a model's own defaults."""
+"""Batched generation, with nothing left to a model's own defaults."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft import PeftModel
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from nybble.data.render import chat_stop_id
-from nybble.generation.batches import Ids, batches, left_padded
-from nybble.generation.choice import Chooser, uniforms
-from nybble.generation.ending import Ending, OnText, StopStrings, Stream
+from nybble.generation.batches import Ids, in_batches
+from nybble.generation.cache import ModelCache, sampling_settings
+from nybble.generation.choice import uniforms
+from nybble.generation.decoding import decode
+from nybble.generation.ending import Ending, OnText, Stream
+from nybble.generation.prefill import knows
 from nybble.generation.sampling import Sampling
+from nybble.generation.stock import stock_generate
 from nybble.model.device import compute_device
 
 OnAnswer = Callable[[int, str], None]
@@ -23,7 +25,8 @@ def stop_ids(model: Any, tokenizer: Any) -> list[int]:
     model's generation config names."""
     named = model.generation_config.eos_token_id
     named = named if isinstance(named, list) else [] if named is None else [named]
-    return list(dict.fromkeys([tokenizer.eos_token_id, chat_stop_id(tokenizer), *named]))
+    found = [tokenizer.eos_token_id, chat_stop_id(tokenizer), *named]
+    return list(dict.fromkeys(token for token in found if token is not None))
 
 
 @torch.no_grad()
@@ -36,60 +39,65 @@ def generate_answers(
     on_answer: OnAnswer,
     answers_each: int = 1,
     on_text: OnText | None = None,
+    cache: ModelCache | None = None,
 ) -> None:
     """Answer every prompt and call `on_answer(place, text)` as each is there.
 
-    At most `batch_tokens` tokens are computed at once; how many does not change the answers.
-    `answers_each` texts are given per prompt, told apart by their draws. `on_text` is called with
-    the answer piece by piece as it is written: for a single prompt, without beams.
+    At most `batch_tokens` tokens are computed at once, fewer where they find no room on the GPU;
+    how many does not change the answers. `answers_each` texts are given per prompt, told apart by
+    their draws. `on_text` is called with the answer piece by piece as it is written: for a single
+    prompt, without beams. What `cache` holds is not asked again, and what is new it keeps.
     """
     model.eval()
-    stops = stop_ids(model, tokenizer)
-    ending = Ending(tokenizer, frozenset(stops), sampling.stop)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[0]
-    config, device = _config(sampling, stops, pad), compute_device(model)
+    ending = Ending(tokenizer, frozenset(stop_ids(model, tokenizer)), sampling.stop)
+    kept = _Kept(cache, prompts, sampling, sorted(ending.stop_ids))
+    generate = decode if sampling.beams == 1 and knows(model) else stock_generate
+    left = []
+    for place in range(len(prompts)):
+        found = [kept.get(place, answer) for answer in range(answers_each)]
+        texts = [text for text in found if text is not None]
+        if len(texts) < answers_each:
+            left.append(place)
+            continue
+        for text in texts:
+            on_answer(place, text)
+
+    def answer(chosen: list[int]) -> None:
+        places = [left[i] for i in chosen]
+        numbers = None
+        if sampling.samples:
+            numbers = uniforms(sampling, places, answers_each).to(compute_device(model))
+        stream = Stream(ending, on_text) if on_text else None
+        asked = [prompts[place] for place in places]
+        written = generate(model, asked, answers_each, sampling, numbers, ending, stream)
+        for row, ids in enumerate(written):
+            place, text = places[row // answers_each], ending.text(ids)
+            kept.put(place, row % answers_each, text)
+            on_answer(place, text)
+
+    lengths = [len(prompts[place]) for place in left]
     rows_each = max(answers_each, sampling.beams)
-    with _without_own_defaults(model):
-        for places, width in batches(prompts, batch_tokens // rows_each, sampling.max_new_tokens):
-            rows = [prompts[i] for i in places for _ in range(answers_each)]
-            ids, mask = left_padded(rows, width, pad, device)
-            numbers = None
-            if sampling.samples:
-                numbers = uniforms(sampling, places, answers_each).to(ids.device)
-            out = model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                generation_config=config,
-                logits_processor=LogitsProcessorList([Chooser(sampling, mask, numbers)]),
-                stopping_criteria=StoppingCriteriaList(
-                    [StopStrings(ending, width)] if sampling.stop else []
-                ),
-                streamer=Stream(ending, on_text) if on_text else None,
-            )
-            for row, new in enumerate(out[:, width:].tolist()):
-                on_answer(places[row // answers_each], ending.text(new))
+    in_batches(lengths, batch_tokens // rows_each, sampling.max_new_tokens, answer)
 
 
-def _config(sampling: Sampling, stops: list[int], pad: int) -> Any:
-    """Lengths, beams and stop tokens; `Chooser` does the rest, so do_sample stays off."""
-    return GenerationConfig(
-        max_new_tokens=sampling.max_new_tokens,
-        min_new_tokens=sampling.min_new_tokens,
-        do_sample=False,
-        num_beams=sampling.beams,
-        eos_token_id=stops,
-        pad_token_id=pad,
-        use_cache=True,
-    )
+@dataclass(frozen=True)
+class _Kept:
+    """The answers to some prompts in a model's cache, where there is one."""
 
+    cache: ModelCache | None
+    prompts: Sequence[Ids]
+    sampling: Sampling
+    stop_ids: list[int]
 
-@contextmanager
-def _without_own_defaults(model: Any) -> Iterator[None]:
-    """Instruct models ship sampling defaults, and what a call does not set is taken from them."""
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
-    own = inner.generation_config
-    inner.generation_config = GenerationConfig()
-    try:
-        yield
-    finally:
-        inner.generation_config = own
+    def get(self, place: int, answer: int) -> str | None:
+        if self.cache is None:
+            return None
+        text: str | None = self.cache.get(self.prompts[place], self._settings(place, answer))
+        return text
+
+    def put(self, place: int, answer: int, text: str) -> None:
+        if self.cache is not None:
+            self.cache.put(self.prompts[place], self._settings(place, answer), text)
+
+    def _settings(self, place: int, answer: int) -> dict[str, Any]:
+        return sampling_settings(self.sampling, place, answer) | {"stop_ids": self.stop_ids}

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nybble.generation.batches import Ids, batches, left_padded
+from nybble.generation.batches import Ids, in_batches
+from nybble.generation.cache import ModelCache
 from nybble.generation.greedy import OnAnswer, generate_answers
+from nybble.generation.prefill import next_logits
 from nybble.generation.sampling import Sampling
-from nybble.model.device import compute_device
 
 LARGEST = 999
 SAMPLES = 31
@@ -45,19 +46,17 @@ def exact_medians(
     drawn from such a distribution could not be read.
     """
     model.eval()
-    device = compute_device(model)
-    for places, width in batches(prompts, batch_tokens, 1):
-        ids, mask = left_padded([prompts[i] for i in places], width, pad_id, device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        logits = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1
-        ).logits[:, -1]
-        shares = logits.float().softmax(-1)[:, number_ids.to(logits.device)].double()
+
+    def read(places: list[int]) -> None:
+        logits = next_logits(model, [prompts[i] for i in places], pad_id)
+        shares = logits.softmax(-1)[:, number_ids.to(logits.device)].double()
         mass = shares.sum(1)
         reached = shares.cumsum(1) >= 0.5 * mass[:, None]
         medians = reached.int().argmax(1).tolist()
         for place, median, readable in zip(places, medians, mass.tolist(), strict=True):
             on_answer(place, str(median) if readable >= READABLE_SHARE else "")
+
+    in_batches([len(prompt) for prompt in prompts], batch_tokens, 1, read)
 
 
 def sampled_medians(
@@ -69,8 +68,12 @@ def sampled_medians(
     read: Callable[[str], float | None],
     on_answer: OnAnswer,
     seed: int,
+    cache: ModelCache | None = None,
 ) -> None:
-    """For each prompt the median of 31 sampled answers; empty where fewer than half can be read."""
+    """For each prompt the median of 31 sampled answers; empty where fewer than half can be read.
+
+    The sampled answers are kept in `cache`.
+    """
     drawn: dict[int, list[str]] = {}
 
     def collect(place: int, text: str) -> None:
@@ -83,4 +86,6 @@ def sampled_medians(
             del drawn[place]
 
     sampling = Sampling(temperature=1.0, max_new_tokens=max_new_tokens, seed=seed)
-    generate_answers(model, tokenizer, prompts, sampling, batch_tokens, collect, SAMPLES)
+    generate_answers(
+        model, tokenizer, prompts, sampling, batch_tokens, collect, SAMPLES, cache=cache
+    )

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from nybble.model.gpu_check import refuse_unfit_bitsandbytes
 from nybble.model.host_vocabulary import host_map, leave_on_host
+from nybble.model.new_tokens import make_room
 from nybble.planner.plan import Plan
 from nybble.recipe.schema import ModelPart
 from nybble.runs.errors import InputError
@@ -22,11 +23,13 @@ def load_base(folder: Path, part: ModelPart, plan: Plan) -> Any:
     With `quantization` nf4 or fp4 every linear but the head is held in 4 bits with double
     quantisation (Dettmers et al. 2023, QLoRA), with int8 in 8 (Dettmers et al. 2022, LLM.int8()).
     A base that is quantised already is loaded as it is. Everything else is in the compute dtype.
-    The type is the architecture's own.
+    `new_tokens` get rows of their own. The type is the architecture's own.
     """
     transformers.utils.logging.disable_progress_bar()
     dtype = getattr(torch, plan.compute_dtype)
     model = _from_pretrained(folder, part, plan, dtype)
+    if part.new_tokens:
+        make_room(model, folder, part)
     model.requires_grad_(False)
     if plan.host_vocabulary:
         leave_on_host(model, plan.device)

@@ -10,7 +10,7 @@ from typing import Any
 
 from nybble.model.finding import Finding
 from nybble.runs.errors import NybbleError
-from nybble.sources.token import ENV_FILE, VARIABLES, env_file_token, hub_token
+from nybble.sources.token import ENV_FILE, VARIABLES, env_file_value, hub_token
 
 NO_TOKEN = (
     "Only gated and private models need one: `hf auth login`, or set HF_TOKEN to one from "
@@ -42,7 +42,7 @@ def token_place(
         logged_in = False
     if logged_in:
         return str(file)
-    return f"the file {env_file}" if env_file_token(env_file) else None
+    return f"the file {env_file}" if env_file_value(env_file, VARIABLES) else None
 
 
 def scope_finding() -> Finding:

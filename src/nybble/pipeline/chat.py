@@ -40,7 +40,7 @@ class Talk:
         self.asking = asking
         self.sampling = sampling
         self.show = show
-        self.tuned = speaker.adapted
+        self.tuned = speaker.tuned
         self.history: list[Message] = []
         self.asked = 0
 
@@ -77,7 +77,7 @@ class Talk:
             self.history = []
             return f"Begun anew, {'after that' if text.strip() else 'without a'} system message."
         if command in ("/base", "/tuned"):
-            if not self.speaker.adapted:
+            if not self.speaker.tuned:
                 raise InputError("There is no adapter to switch.", "Name a run, or --adapter.")
             self.tuned = command == "/tuned"
             return f"Going on with{'' if self.tuned else 'out'} the adapter."

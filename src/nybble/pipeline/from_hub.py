@@ -27,7 +27,8 @@ def fetch_run(reference: str, output: Path | None = None) -> RunFolder:
 
     The folder is `output`, or runs/NAME-TIME. Nothing is left of one that does not come whole.
     Raises `InputError` when it is not there, not a run, finished, or not as it was pushed; and,
-    with the folder left in place, when its recipe would run the model's own Python code.
+    with the folder left in place, when its recipe would run the model's own Python code, or publish
+    to another repository.
     """
     parsed = parse_reference(reference)
     at = parsed.revision_or("main")
@@ -45,6 +46,11 @@ def fetch_run(reference: str, output: Path | None = None) -> RunFolder:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     print(f"fetched    {reference} into {folder.path}")
+    if recipe.publish.hub not in (None, parsed.name):
+        raise InputError(
+            f"The recipe of {reference} publishes to {recipe.publish.hub}, another repository.",
+            f"If that is meant, `nybble resume {folder.path}` goes on; else change publish.hub.",
+        )
     if recipe.model.trust_remote_code:
         raise InputError(
             f"The recipe of {reference} runs Python code that its model ships.",

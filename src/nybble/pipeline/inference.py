@@ -5,7 +5,7 @@ What can be refused is refused by `find_subject`, before torch is imported.
 
 import datetime
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,33 +17,38 @@ from nybble.recipe import Recipe, load_recipe
 from nybble.recipe.schema import DataPart, ModelPart
 from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
-from nybble.sources import find_adapter, find_model, parse_reference
+from nybble.sources import check_model, find_adapter, find_model, parse_reference
 
 
 @dataclass(frozen=True)
 class Subject:
     """Which model is to answer, on the disk and whole; no weights are loaded.
 
-    `recipe` is the run's; of a model without a run, one whose data was never named.
-    `conversations`: whether it was trained on them, or of a model alone, has a chat template.
+    `trained_folder`: its adapter, or, where a run trained the whole model, that. `recipe` is the
+    run's; of a model without a run, one whose data was never named. `conversations`: whether it
+    was trained on them, or of a model alone, has a chat template.
     """
 
     name: str
     recipe: Recipe
     model_folder: Path
-    adapter_folder: Path | None
+    trained_folder: Path | None
     is_run: bool
     conversations: bool
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """A loaded model with the renderer of its training. `context`: the most tokens it takes."""
+    """A loaded model with the renderer of its training. `context`: the most tokens it takes.
 
+    `tuned`: whether there is a base that it differs from.
+    """
+
+    subject: Subject
     model: Any
     renderer: Renderer
     plan: Plan
-    adapted: bool
+    tuned: bool
     context: int | None
 
     def answers(
@@ -54,7 +59,7 @@ class Speaker:
         on_text: Any = None,
         tuned: bool = True,
     ) -> list[str]:
-        """The answers to `prompts`, in their order; without the adapter where not `tuned`.
+        """The answers to `prompts`, in their order; the base's where not `tuned`.
 
         Callbacks as in `generate_answers`. Raises `InputError` when a prompt is too long.
         """
@@ -69,9 +74,11 @@ class Speaker:
             texts[place] = text
             on_answer(place, text)
 
-        untuned = self.model.disable_adapter() if self.adapted and not tuned else nullcontext()
         dtype = getattr(torch, self.plan.compute_dtype)
-        with untuned, torch.autocast(self.plan.device, dtype, enabled=dtype != torch.float32):
+        with (
+            self._as(tuned),
+            torch.autocast(self.plan.device, dtype, enabled=dtype != torch.float32),
+        ):
             generate_answers(
                 self.model,
                 self.renderer.tokenizer,
@@ -82,6 +89,14 @@ class Speaker:
                 on_text=on_text,
             )
         return texts
+
+    def _as(self, tuned: bool) -> AbstractContextManager[None]:
+        """The tuned model, or its base."""
+        from nybble.model.whole import untuned
+
+        if tuned or not self.tuned:
+            return nullcontext()
+        return untuned(self.model, self.subject.model_folder, self.subject.recipe.model, self.plan)
 
     def _check_lengths(self, prompts: list[Ids], sampling: Sampling) -> None:
         for place, prompt in enumerate(prompts, 1):
@@ -108,15 +123,21 @@ def find_subject(reference: str, adapter: str | None = None, base: bool = False)
     is_run = folder.recipe.is_file()
     if is_run:
         recipe = load_recipe(str(folder.recipe.absolute()))
-        adapter = adapter or _adapter_of(folder, base)
+        if adapter and recipe.lora is None:
+            raise InputError(f"{reference} was trained whole, without adapters.",
+                             "Leave out --adapter.")  # fmt: skip
+        trained = None if adapter else _trained_of(folder, base)
     else:
         _check_reference(reference)
-        recipe = _no_run(reference)
+        recipe, trained = _no_run(reference), None
     part = recipe.model
     model_folder = find_model(part.base, part.revision, part.trust_remote_code)
-    adapter_folder = find_adapter(adapter) if adapter else None
+    if trained and recipe.lora is None:
+        check_model(trained)
+    elif adapter or trained:
+        trained = find_adapter(adapter or str(trained))
     conversations = _conversations(folder) if is_run else _has_chat_template(model_folder)
-    return Subject(reference, recipe, model_folder, adapter_folder, is_run, conversations)
+    return Subject(reference, recipe, model_folder, trained, is_run, conversations)
 
 
 def load_speaker(subject: Subject) -> Speaker:
@@ -125,33 +146,39 @@ def load_speaker(subject: Subject) -> Speaker:
     from nybble.model.adapters import load_adapters
     from nybble.model.device import current_device
     from nybble.model.load import load_base
+    from nybble.model.whole import load_whole
 
     part = subject.recipe.model
     template = subject.recipe.data.chat_template
-    tokenizer = load_tokenizer(subject.model_folder, part.trust_remote_code, template)
+    tokenizer = load_tokenizer(
+        subject.model_folder, part.trust_remote_code, template, part.new_tokens
+    )
     renderer = Renderer(tokenizer, subject.recipe.data.date or datetime.date.today())
     config = json.loads((subject.model_folder / "config.json").read_text(encoding="utf-8"))
     # Nothing is recomputed where there is no backward.
     plan = replace(
         make_plan(subject.recipe, config, current_device(), longest=1), recompute_layers=0
     )
-    model = load_base(subject.model_folder, part, plan)
-    if subject.adapter_folder:
-        model = load_adapters(model, subject.adapter_folder)
+    if subject.recipe.lora is None:
+        model = load_whole(subject.model_folder, part, plan, subject.trained_folder)
+    else:
+        model = load_base(subject.model_folder, part, plan)
+        if subject.trained_folder:
+            model = load_adapters(model, subject.trained_folder)
     context = config.get("max_position_embeddings")
-    return Speaker(model, renderer, plan, subject.adapter_folder is not None, context)
+    return Speaker(subject, model, renderer, plan, subject.trained_folder is not None, context)
 
 
-def _adapter_of(folder: RunFolder, base: bool) -> str | None:
-    """The run's own adapter, or None with `base`."""
+def _trained_of(folder: RunFolder, base: bool) -> Path | None:
+    """The run's own adapter or whole model, or None with `base`."""
     if base:
         return None
-    if not folder.adapter.exists():
+    if not folder.trained.exists():
         raise InputError(
-            f"{folder.path} has no adapter yet.",
+            f"{folder.path} is not trained yet.",
             "Finish it with `nybble resume`, or ask the untuned model with --base.",
         )
-    return str(folder.adapter.absolute())
+    return folder.trained.absolute()
 
 
 def _conversations(folder: RunFolder) -> bool:

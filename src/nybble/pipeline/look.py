@@ -82,7 +82,9 @@ def show(recipe: Recipe, rows: int) -> list[dict[str, Any]]:
 def _renderer(recipe: Recipe) -> Renderer:
     part = recipe.model
     folder = locate_model(part.base, part.revision, part.trust_remote_code)
-    tokenizer = load_tokenizer(folder, part.trust_remote_code, recipe.data.chat_template)
+    tokenizer = load_tokenizer(
+        folder, part.trust_remote_code, recipe.data.chat_template, part.new_tokens
+    )
     return Renderer(tokenizer, recipe.data.date or datetime.date.today())
 
 

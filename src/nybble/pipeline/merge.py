@@ -48,8 +48,13 @@ def merge_run(
     differs from the adapter by more than rounding to `dtype` explains.
     """
     check_output(output, False)
+    if recipe.lora is None:
+        raise InputError(
+            f"{folder.path} was trained whole: there is no adapter to merge.",
+            f"{folder.model} is the model, in transformers' format.",
+        )
     if not folder.adapter.exists():
-        raise InputError(f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`.")
+        raise InputError(f"{folder.path} is not trained yet.", "Finish it with `nybble resume`.")
     stage = make_stage(recipe)
     asked = held_out(stage, most)
     from nybble.pipeline.work import plan_here

@@ -65,7 +65,7 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
     if place.leads:
         check_not_locked(folder.path)
     check_seeds(place, 1 + len(further_seeds(folder)))
-    if folder.newest_checkpoint() is None and not folder.adapter.exists():
+    if folder.newest_checkpoint() is None and not folder.trained.exists():
         raise InputError(
             f"{folder.path} has no checkpoint to go on from.",
             "Begin anew with `nybble run`; train.save_steps says how often one is written.",
@@ -82,7 +82,7 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
 
         plan = plan_as_begun(stage, folder)
         if not place.leads:
-            if not folder.adapter.exists():
+            if not folder.trained.exists():
                 help_train(stage, plan, folder.newest_checkpoint())
             return folder
         with locked(folder.path), _guarded(folder):
@@ -95,8 +95,8 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
 def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
     """Evaluate the adapter of an earlier run; its folder counts the reads of its test rows."""
     check_not_locked(folder.path)
-    if not folder.adapter.exists():
-        raise InputError(f"{folder.path} has no adapter yet.", "Finish it with `nybble resume`.")
+    if not folder.trained.exists():
+        raise InputError(f"{folder.path} is not trained yet.", "Finish it with `nybble resume`.")
     stage = make_stage(recipe)
     if not stage.judged:
         raise InputError(

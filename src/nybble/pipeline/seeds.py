@@ -2,14 +2,18 @@
 
 seeds/asked.json              the seeds after the recipe's own
 seeds/seed-N/                 metrics, checkpoints and adapter, as in the run's own folder
-seeds/seed-N/evaluation/      its answers, and error.json when they are all there
+seeds/seed-N/evaluation/      its answers, and scores.json when they are all there
 """
 
-from nybble.evaluation import seed_spread
+import numpy as np
+
+from nybble.evaluation.contender import Contender
+from nybble.evaluation.seeds import recipe_interval, seed_spread
+from nybble.evaluation.verdict import recipe_verdict
 from nybble.runs.folder import RunFolder
 
 ASKED = "seeds/asked.json"
-ERROR = "evaluation/error.json"
+SCORES = "evaluation/scores.json"
 SPREAD = "evaluation/seeds.json"
 
 
@@ -39,18 +43,32 @@ def finished(folder: RunFolder, judged: bool) -> bool:
     seeds = further_seeds(folder)
     if judged:
         return folder.comparison.exists() and (not seeds or (folder.path / SPREAD).is_file())
-    return all(one.adapter.exists() for one in (folder, *(folder_of(folder, s) for s in seeds)))
+    return all(one.trained.exists() for one in (folder, *(folder_of(folder, s) for s in seeds)))
+
+
+def write_scores(folder: RunFolder, tuned: Contender) -> None:
+    """Write `evaluation/scores.json`: what a further seed's model makes of each test row."""
+    folder.write(SCORES, {"sums": tuned.sums.tolist()})
 
 
 def write_spread(folder: RunFolder, first: int) -> str:
-    """Write `evaluation/seeds.json`, how much the error depends on the seed; gives it in words."""
-    errors = {first: float(folder.read("evaluation/comparison.json")["tuned"]["value"])}
-    errors |= {s: folder_of(folder, s).read(ERROR)["mae"] for s in further_seeds(folder)}
-    spread = seed_spread(list(errors.values()))
-    by_seed = {str(seed): error for seed, error in errors.items()}
-    folder.write(SPREAD, {"metric": "mae", "by_seed": by_seed, **spread})
-    listed = ", ".join(f"{error:.2f} (seed {seed})" for seed, error in errors.items())
-    return (
-        f"error {spread['mean']:.2f} on average, standard deviation {spread['sd']:.2f} over "
-        f"{len(errors)} seeds: {listed}"
-    )
+    """Write `evaluation/seeds.json`, what the seeds say of the recipe; gives it in words."""
+    comparison = folder.read("evaluation/comparison.json")
+    predictions = folder.read("evaluation/predictions.json")
+    scores = {name: np.array(column) for name, column in predictions["scores"].items()}
+    weights = np.array(predictions["weights"])
+    sums = {first: scores[comparison["tuned_name"]] * weights}
+    sums |= {s: np.array(folder_of(folder, s).read(SCORES)["sums"]) for s in further_seeds(folder)}
+    values = {seed: float(of_seed.sum() / weights.sum()) for seed, of_seed in sums.items()}
+    baseline = scores[comparison["baseline_name"]] * weights
+    differences_sn = np.stack([of_seed - baseline for of_seed in sums.values()]) / weights.mean()
+    found = {
+        "metric": comparison["metric"],
+        "by_seed": {str(seed): value for seed, value in values.items()},
+        **seed_spread(list(values.values())),
+        "baseline_name": comparison["baseline_name"],
+        "difference": recipe_interval(differences_sn).as_json(),
+    }
+    found["verdict"] = recipe_verdict(found, comparison["higher_is_better"])
+    folder.write(SPREAD, found)
+    return str(found["verdict"])

@@ -12,9 +12,12 @@ from nybble.data.examples import Example
 from nybble.data.prepare import Prepared
 from nybble.data.preview import preview
 from nybble.data.render import Renderer
+from nybble.data.store import StoreWriter
 from nybble.data.tokenizer import load_tokenizer
 from nybble.data.truncate import cut_splits
-from nybble.pipeline.questions import check_truths, draw_shots, prompts
+from nybble.evaluation.task import Task
+from nybble.pipeline.questions import draw_shots, prompts
+from nybble.pipeline.truths import read_task
 from nybble.planner.device import Device
 from nybble.planner.plan import Plan, make_plan
 from nybble.recipe.schema import Recipe
@@ -27,17 +30,24 @@ from nybble.training.progress import watch
 
 @dataclass(frozen=True)
 class Stage:
-    """Everything that is known before weights are loaded."""
+    """Everything that is known before weights are loaded. `task` is None where none is judged."""
 
     recipe: Recipe
     model_folder: Path
     adapter_folder: Path | None
     renderer: Renderer
     prepared: Prepared
+    task: Task | None = None
 
     @property
     def tokenizer(self) -> Any:
         return self.renderer.tokenizer
+
+    @property
+    def new_token_ids(self) -> list[int]:
+        """The ids of `model.new_tokens`."""
+        tokens = self.recipe.model.new_tokens
+        return [int(i) for i in self.tokenizer.convert_tokens_to_ids(tokens)]
 
     @property
     def judged(self) -> bool:
@@ -60,7 +70,12 @@ class Stage:
 
     @property
     def shots(self) -> list[Example]:
-        """Rows to show in the baseline's prompt, of those that the tuned model learns from."""
+        """Rows to show in the baseline's prompt, of those that the tuned model learns from.
+
+        None where losses are compared: the model that is scored is asked nothing.
+        """
+        if self.recipe.evaluate.task == "loss":
+            return []
         train = self.prepared.splits.train
         if any(drop.part == "train" for drop in self.prepared.drops):
             trained_on = set(self.prepared.train.numbers.tolist())
@@ -99,14 +114,16 @@ def make_stage(recipe: Recipe) -> Stage:
     splits = read_splits(recipe)
     folder = find_model(recipe.model.base, recipe.model.revision, recipe.model.trust_remote_code)
     adapter = None
-    if recipe.model.adapter:
+    if recipe.model.adapter and recipe.lora is not None:
         adapter = find_adapter(recipe.model.adapter)
         check_lora_fields(recipe.lora, adapter)
-    if judged(recipe):
-        check_truths(splits, recipe.data, recipe.evaluate)
+    task = read_task(splits, recipe.data, recipe.evaluate) if judged(recipe) else None
     today = recipe.data.date or datetime.date.today()
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"date": today})})
-    tokenizer = load_tokenizer(folder, recipe.model.trust_remote_code, recipe.data.chat_template)
+    part = recipe.model
+    tokenizer = load_tokenizer(
+        folder, part.trust_remote_code, recipe.data.chat_template, part.new_tokens
+    )
     renderer = Renderer(tokenizer, today)
     splits = cut_splits(splits, recipe.data, renderer)
     total = len(splits.train) + len(splits.validation)
@@ -116,7 +133,23 @@ def make_stage(recipe: Recipe) -> Stage:
         )
         if cached:
             bar.update(total, "from cache")
-    stage = Stage(recipe, folder, adapter, renderer, prepared)
+    stage = Stage(recipe, folder, adapter, renderer, prepared, task)
+    check_context(stage)
+    return stage
+
+
+def asking_stage(recipe: Recipe, task: Task) -> Stage:
+    """As `make_stage`, of a model that is only asked: no training row becomes tokens."""
+    splits = read_splits(recipe)
+    part = recipe.model
+    folder = find_model(part.base, part.revision, part.trust_remote_code)
+    tokenizer = load_tokenizer(
+        folder, part.trust_remote_code, recipe.data.chat_template, part.new_tokens
+    )
+    renderer = Renderer(tokenizer, recipe.data.date or datetime.date.today())
+    none = StoreWriter().finish()
+    prepared = Prepared(none, none, cut_splits(splits, recipe.data, renderer), [])
+    stage = Stage(recipe, folder, None, renderer, prepared, task)
     check_context(stage)
     return stage
 

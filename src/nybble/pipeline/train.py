@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from peft import PeftModel
+from typing import Any
 
 from nybble.data.batches import StepBatch, StepLoader, make_step
 from nybble.data.packing import Layout
@@ -11,14 +10,17 @@ from nybble.engine.step import TrainStep
 from nybble.engine.team import team_here
 from nybble.export.inference_files import write_inference_files
 from nybble.generation.greedy import stop_ids
-from nybble.model.adapters import ADAPTER, attach_adapters, load_adapters, trainable_parameters
+from nybble.model.adapted import ADAPTER
+from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
 from nybble.model.load import load_base
+from nybble.model.whole import load_whole
+from nybble.pipeline.judging import judge_for
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.watching import watchers_for
 from nybble.planner.plan import Plan
 from nybble.runs.atomic import new_folder
 from nybble.runs.folder import RunFolder
-from nybble.training.checkpoint import save_adapter
+from nybble.training.checkpoint import save_trained
 from nybble.training.determinism import deterministic
 from nybble.training.identity import identity_of
 from nybble.training.ledger import TrainResult
@@ -28,20 +30,26 @@ from nybble.training.processes import agree, of_first
 
 @dataclass(frozen=True)
 class Trained:
-    """A model with its trained adapters on it."""
+    """A model with its trained adapters on it, or trained whole."""
 
-    model: PeftModel
+    model: Any
     plan: Plan
     result: TrainResult | None
 
 
-def load_model(stage: Stage, plan: Plan, adapter: Path | None) -> PeftModel:
-    """The base with new adapters, or with the ones in `adapter`."""
-    base = load_base(stage.model_folder, stage.recipe.model, plan)
-    if adapter:
-        model = load_adapters(base, adapter)
+def load_model(stage: Stage, plan: Plan, trained: Path | None) -> Any:
+    """The base with new adapters, or with the ones in `trained`.
+
+    Where the recipe asks for no adapters, the whole model: the base's, or the one in `trained`.
+    """
+    recipe = stage.recipe
+    if recipe.lora is None:
+        return load_whole(stage.model_folder, recipe.model, plan, trained)
+    base = load_base(stage.model_folder, recipe.model, plan)
+    if trained:
+        model = load_adapters(base, trained, stage.new_token_ids)
     else:
-        model = attach_adapters(base, stage.recipe.lora, stage.recipe.train.seed)
+        model = attach_adapters(base, recipe.lora, recipe.train.seed, stage.new_token_ids)
     model.peft_config[ADAPTER].revision = stage.base_revision
     return model
 
@@ -58,9 +66,10 @@ def _train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None)
     model = load_model(stage, plan, stage.adapter_folder)
     parameters = trainable_parameters(model)
     count = sum(parameter.numel() for parameter in parameters.values())
-    print(f"model      {stage.recipe.model.base}, {stage.recipe.model.quantization}; "
-          f"{count:,} adapter parameters in fp32, compute in {plan.compute_dtype}")  # fmt: skip
     recipe = stage.recipe
+    what = "parameters, all of them trained" if recipe.lora is None else "adapter parameters"
+    print(f"model      {recipe.model.base}, {recipe.model.quantization}; "
+          f"{count:,} {what} in fp32, compute in {plan.compute_dtype}")  # fmt: skip
     train_step = TrainStep(model, plan, recipe.train.seed, team_here())
     if train_step.why_stock:
         print(f"engine     the stock model is run, more slowly: {train_step.why_stock}")
@@ -82,6 +91,7 @@ def _train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None)
         watchers=watchers_for(stage, plan, folder) if train_step.team.leads else (),
         identity=identity_of(recipe),
         decode=stage.tokenizer.decode,
+        judge=judge_for(stage, plan, model),
     )
     agree({
         "recipe": recipe.model_dump(mode="json", include={"model", "lora", "train"}),
@@ -93,8 +103,8 @@ def _train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None)
     result = trainer.run(checkpoint)
     if not train_step.team.leads:
         return Trained(model, plan, result)
-    with new_folder(folder.adapter) as scratch:
-        save_adapter(model, scratch, stage.base_reference)
+    with new_folder(folder.model if recipe.lora is None else folder.adapter) as scratch:
+        save_trained(model, scratch, stage.base_reference)
         stops = stop_ids(model, stage.tokenizer)
         write_inference_files(stage.tokenizer, stops, stage.model_folder, scratch)
     print(f"trained    {told(result, trainer)}")

@@ -3,15 +3,27 @@
 from dataclasses import replace
 from typing import Any
 
-from peft import PeftModel
-
 from nybble.data.leakage import repeats_line
 from nybble.data.truncate import cut_line
+from nybble.evaluation.contender import Contender
 from nybble.model.device import current_device
 from nybble.pipeline.environment import environment
-from nybble.pipeline.evaluate import TUNED, Examiner, evaluate
+from nybble.pipeline.evaluate import (
+    TUNED,
+    answers_kept,
+    evaluate,
+    on_test_rows,
+)
+from nybble.pipeline.judged_files import save_answers
 from nybble.pipeline.look import measured
-from nybble.pipeline.seeds import ERROR, ask_for, folder_of, further_seeds, write_spread
+from nybble.pipeline.seeds import (
+    SCORES,
+    ask_for,
+    folder_of,
+    further_seeds,
+    write_scores,
+    write_spread,
+)
 from nybble.pipeline.stage import Stage
 from nybble.pipeline.train import load_model, train
 from nybble.planner.plan import Plan
@@ -69,7 +81,7 @@ def finish(stage: Stage, plan: Plan, folder: RunFolder) -> None:
         other, seed_folder = stage.with_seed(seed), folder_of(folder, seed)
         if not stage.judged:
             _train(other, plan, seed_folder)
-        elif not (seed_folder.path / ERROR).is_file():
+        elif not (seed_folder.path / SCORES).is_file():
             # Only one model is in memory at a time: each is let go when its function ends.
             _examine(other, plan, seed_folder)
     if stage.judged and further_seeds(folder):
@@ -78,14 +90,14 @@ def finish(stage: Stage, plan: Plan, folder: RunFolder) -> None:
 
 def _train(stage: Stage, plan: Plan, folder: RunFolder) -> None:
     """Train into `folder`, from its newest checkpoint where it has one, unless that was done."""
-    if not folder.adapter.exists():
+    if not folder.trained.exists():
         _trained(stage, plan, folder)
 
 
-def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> PeftModel:
+def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> Any:
     """The trained model of `folder`: loaded where the training had ended."""
-    if folder.adapter.exists():
-        return load_model(stage, plan, folder.adapter)
+    if folder.trained.exists():
+        return load_model(stage, plan, folder.trained)
     checkpoint = newest_good(folder.checkpoints)
     if checkpoint:
         print(f"resume     {checkpoint}")
@@ -93,15 +105,15 @@ def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> PeftModel:
 
 
 def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
-    """The answers of a further seed's model, and their mean absolute error."""
+    """The answers of a further seed's model, and what they score."""
     model = _trained(stage, plan, folder)
-    examiner = Examiner(stage, plan)
-    asked = examiner.ask(TUNED, model)
-    examiner.save(folder, "tuned", asked)
-    errors = abs(examiner.filled(asked) - examiner.questions.truth)
-    folder.write(ERROR, {"mae": float(errors.mean())})
+    examiner = on_test_rows(stage, plan)
+    cache = answers_kept(folder, stage, plan, model, adapted=True)
+    tuned = Contender(TUNED, "tuned", examiner.judge(examiner.ask(TUNED, model, cache=cache)))
+    save_answers(folder, "tuned", tuned)
+    write_scores(folder, tuned)
 
 
 def judge(stage: Stage, plan: Plan, folder: RunFolder) -> dict[str, Any]:
-    """Judge the adapter that lies in `folder`."""
-    return evaluate(stage, plan, load_model(stage, plan, folder.adapter), folder)
+    """Judge what was trained into `folder`."""
+    return evaluate(stage, plan, load_model(stage, plan, folder.trained), folder)

@@ -11,27 +11,35 @@ from nybble.planner.shape import Shape
 STOCK, STOCK_INPUT = (7.0, 3.0), 1.0
 # Logits, their log-softmax and their gradient, each fp32 [scored tokens, vocabulary].
 LOGIT_BYTES = 12
-# Inputs of recomputed layers that are on the device when they wait in the host's memory.
-ON_THE_WAY = 2
+# Layers whose kept parts are on the device when they wait in the host's memory.
+ON_THE_WAY = 3
 
 
 @dataclass(frozen=True)
 class Activations:
-    """Bytes per token: of a layer kept whole, lean, or as its input alone; and once, at work."""
+    """Bytes per token: of a layer kept whole, lean, or as its input alone; and once, at work.
+
+    `attention`: of a recomputed layer's attention, where that is kept beside its input.
+    """
 
     full: int
     lean: int
     input: int
+    attention: int
     work: int
 
-    def per_token(self, layers: int, recomputed: int, lean: int, offload: bool) -> int:
-        """Of all `layers`, when so many are recomputed and so many of the rest are lean.
+    def per_token(
+        self, layers: int, recomputed: int, lean: int, offload: bool, attention: int = 0
+    ) -> int:
+        """Of all `layers`, when so many are recomputed, of which `attention` keep that, and so
+        many of the rest are lean.
 
-        With `offload`, inputs of recomputed layers are here only while they come and go.
+        With `offload`, what recomputed layers keep is here only while it comes and goes.
         """
         whole = layers - recomputed - lean
-        inputs = min(recomputed, ON_THE_WAY) if offload else recomputed
-        kept = whole * self.full + lean * self.lean + inputs * self.input
+        most = ON_THE_WAY if offload else layers
+        kept = min(recomputed, most) * self.input + min(attention, most) * self.attention
+        kept += whole * self.full + lean * self.lean
         return kept + self.work + (self.full if recomputed else 0)
 
 
@@ -44,7 +52,9 @@ def engine_activations(shape: Shape, width: int) -> Activations:
     lean = 2 * shape.hidden + attention + 2 * shape.mlp
     full = lean + 2 * shape.hidden + shape.mlp
     work = 3 * shape.hidden + 2 * shape.mlp
-    return Activations(full * width, lean * width, shape.hidden * width, work * width)
+    kept = 2 * shape.query_width + 2 * shape.kv_width
+    parts = (full, lean, shape.hidden, kept, work)
+    return Activations(*(part * width for part in parts))
 
 
 def stock_activations(config: Mapping[str, Any], width: int) -> Activations:
@@ -52,4 +62,4 @@ def stock_activations(config: Mapping[str, Any], width: int) -> Activations:
     hidden, mlp = int(config.get("hidden_size") or 0), int(config.get("intermediate_size") or 0)
     full = round((STOCK[0] * hidden + STOCK[1] * mlp) * width)
     logits = int(config.get("vocab_size") or 0) * LOGIT_BYTES
-    return Activations(full, full, round(STOCK_INPUT * hidden * width), logits)
+    return Activations(full, full, round(STOCK_INPUT * hidden * width), 0, logits)

@@ -88,5 +88,6 @@ def _lora(architecture: Architecture, targets: str | list[str], r: int) -> dict[
 def _recipe(architecture: Architecture, recipe: Recipe) -> dict[str, Any]:
     """The recipe's own adapters; none where it goes on from others, whose rank and targets hold."""
     part = recipe.lora
-    own = None if recipe.model.adapter else _lora(architecture, part.target_modules, part.r)
+    fixed = recipe.model.adapter or part is None
+    own = None if fixed or part is None else _lora(architecture, part.target_modules, part.r)
     return {"name": recipe.name, "adapter": recipe.model.adapter, "lora": own}

@@ -41,11 +41,12 @@ class Plan:
     """`micro_batch_tokens`: tokens computed at once, however many rows a step has.
 
     So many `recompute_layers`, from the first on, keep their input alone and are computed again in
-    the backward; so many `lean_layers` after them keep two thirds, which costs next to nothing.
-    `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: the inputs kept of
-    recomputed layers wait in the host's memory; `host_vocabulary`: so do the embedding and the
+    the backward; so many `lean_layers` after them keep two thirds, which costs next to nothing. So
+    many `attention_layers` of the recomputed ones keep attention's part too.
+    `keep_weights`: 4-bit weights are dequantised once and stay. `offload`: what recomputed
+    layers keep waits in the host's memory; `host_vocabulary`: so do the embedding and the
     head, which is read in slices. `buffer_bytes`: of logits, or of dequantised
-    weights, held at once.
+    weights, held at once. `planned_bytes`: all of it together, 0 where nobody planned.
     """
 
     device: str
@@ -61,6 +62,8 @@ class Plan:
     host_vocabulary: bool
     buffer_bytes: int
     reason: str
+    planned_bytes: int = 0
+    attention_layers: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,7 +78,7 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     dtype = compute_dtype(device, recipe.model.dtype)
     width = BYTES_PER_ELEMENT[dtype]
     layers = int(config.get("num_hidden_layers") or 0)
-    shape = read_shape(config)
+    shape = _why_stock(recipe) or read_shape(config)
     if isinstance(shape, str):
         activations = stock_activations(config, width)
     else:
@@ -83,7 +86,9 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     on_gpu = device.kind == "cuda"
     offload = train.offload and on_gpu
     host_vocabulary = train.host_vocabulary and on_gpu and not isinstance(shape, str)
-    weights = _weight_bytes(config, recipe.model.quantization, width)
+    # Weights that are trained are in fp32, whatever the compute.
+    each = width if recipe.lora else BYTES_PER_ELEMENT["float32"]
+    weights = _weight_bytes(config, recipe.model.quantization, each)
     weights -= _table_bytes(config, width) if host_vocabulary else 0
     fixed = weights + _trained_bytes(recipe, config)
     fixed += round(BUFFERS * LARGE_BUFFER_BYTES) if on_gpu else 0
@@ -94,7 +99,8 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     recomputed, lean = _memory_for_time(train, layers, fits, step, longest)
     if isinstance(shape, str):
         lean = 0  # a stock model's forward keeps what it keeps
-    per_token = activations.per_token(layers, recomputed, lean, offload)
+    attention = 0 if isinstance(shape, str) else min(train.keep_attention, recomputed)
+    per_token = activations.per_token(layers, recomputed, lean, offload, attention)
     fitting = room // max(1, per_token)
     tokens = max(longest, min(most, fitting))
     unpacked = round(_linear_weights(config) * width)
@@ -111,10 +117,23 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
         keep_weights=device.kind == "cpu" and tokens * per_token + unpacked <= room,
         offload=offload,
         host_vocabulary=host_vocabulary,
+        attention_layers=attention,
         buffer_bytes=SMALL_BUFFER_BYTES if recomputed == layers else LARGE_BUFFER_BYTES,
         reason=f"{tokens:,} tokens at once, limited by {limit}"
         + (f"; {recomputed} of {layers} layers recomputed to fit" if recomputed else ""),
+        planned_bytes=fixed + tokens * per_token + SLACK_BYTES,
     )
+
+
+def flop_per_token(recipe: Recipe, config: Mapping[str, Any]) -> tuple[float, float]:
+    """FLOP of training on a token: in the linears of all layers; and in the head, where scored.
+
+    Two for each weight in the forward and two in the backward, and two more where the weight is
+    trained. What is computed twice counts once, and attention not at all.
+    """
+    each = 6.0 if recipe.lora is None else 4.0
+    entries = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
+    return each * _linear_weights(config), each * entries
 
 
 def _usable_bytes(device: Device, memory_gb: float | None) -> int:
@@ -158,19 +177,33 @@ def _memory_for_time(
     return layers, 0
 
 
+def _why_stock(recipe: Recipe) -> str | None:
+    """What the recipe asks for that the engine does not compute, if anything."""
+    lora = recipe.lora
+    if lora is None:
+        return "every weight is trained"
+    if lora.variant == "dora" or lora.modules_to_save or recipe.model.new_tokens:
+        return "more is trained than plain LoRA factors"
+    return "weights of 8 bits" if recipe.model.quantization == "int8" else None
+
+
 def _trained_bytes(recipe: Recipe, config: Mapping[str, Any]) -> int:
-    """Adapters and modules trained whole, with all that training keeps of them."""
+    """What training keeps of all that is trained, beside the weights of a whole model."""
     lora = recipe.lora
     each = VALUE_BYTES + MOMENT_BYTES[recipe.train.optim]
+    if lora is None:
+        values = _linear_weights(config) + _table_bytes(config, 1)
+        return round(values * (each - BYTES_PER_ELEMENT["float32"]))
     tied = bool(config.get("tie_word_embeddings", False))
     whole = sum(name in ("embed_tokens", "lm_head") for name in lora.modules_to_save)
     tables = min(whole, 1) if tied else whole
-    entries = int(config.get("vocab_size") or 0) * int(config.get("hidden_size") or 0)
+    rows = tables * int(config.get("vocab_size") or 0)
+    rows += len(recipe.model.new_tokens) * (1 if tied else 2)
     widths = _linear_widths(config)
     names = ("q", "k", "v", "o") if lora.target_modules == "attention" else tuple(widths)
     per_rank = sum(sum(widths[name]) for name in names)
     factors = int(config.get("num_hidden_layers") or 0) * lora.r * per_rank
-    return round((factors + tables * entries) * each)
+    return round((factors + rows * int(config.get("hidden_size") or 0)) * each)
 
 
 def _weight_bytes(config: Mapping[str, Any], quantization: str, width: int) -> int:

@@ -28,6 +28,8 @@ def tighter_plan(plan: Plan, layers: int, longest: int) -> Plan | None:
     if open_layers:
         recomputed = plan.recompute_layers + -(-open_layers // 2)
         return replace(plan, recompute_layers=recomputed, lean_layers=layers - recomputed)
+    if plan.attention_layers and not plan.offload:
+        return replace(plan, attention_layers=0)
     if shrinks:
         return replace(plan, micro_batch_tokens=halved)
     if plan.buffer_bytes > SMALL_BUFFER_BYTES:

@@ -1,7 +1,8 @@
-"""The fields of a recipe that name a model, an adapter or rows."""
+"""The fields of a recipe that name a model, an adapter, rows or a metric of one's own."""
 
 from collections.abc import Callable
 
+from nybble.recipe.evaluate_part import OWN_METRIC
 from nybble.recipe.schema import Recipe
 
 REFERENCES = {
@@ -24,6 +25,7 @@ def map_references(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
             elif isinstance(value, list):
                 for part in value:
                     part["source"] = change(part["source"])
-            for source in value if isinstance(value, list) else ():
-                source["source"] = change(source["source"])
+    metric = OWN_METRIC.fullmatch(fields["evaluate"]["metric"] or "")
+    if metric:
+        fields["evaluate"]["metric"] = f"{change(metric['path'])}:{metric['function']}"
     return Recipe.model_validate(fields)

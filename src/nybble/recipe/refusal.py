@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nybble.recipe.row_parts import RowRange
-from nybble.recipe.schema import Recipe
+from nybble.recipe.schema import Recipe, sections
 from nybble.runs.errors import InputError
 
 # Names that tutorials still use, and today's.
@@ -24,6 +24,7 @@ RENAMED = {
     "group_by_length": "nothing: rows of a step are always batched by length",
     "max_seq_length": "data.max_length",
     "load_in_8bit": "model.quantization: int8",
+    "additional_special_tokens": "model.new_tokens",
     "use_rslora": "lora.variant: rslora",
     "use_dora": "lora.variant: dora",
     "lora_r": "lora.r",
@@ -114,9 +115,7 @@ def _unknown_key(source: str, section: list[str], key: str, fields: dict[str, An
         fix = f"Did you mean {'.'.join([*section, near[0]])}?"
     else:
         elsewhere = [
-            f"{part}.{key}"
-            for part, field in Recipe.model_fields.items()
-            if key in getattr(field.annotation, "model_fields", {})
+            f"{name}.{key}" for name, part in sections().items() if key in part.model_fields
         ]
         known = f"Known here: {', '.join(fields)}."
         fix = f"Did you mean {elsewhere[0]}?" if elsewhere else known

@@ -6,11 +6,11 @@ once is the planner's business and never changes what is learnt.
 """
 
 import datetime
-import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.part import Part
 from nybble.recipe.publish_part import PublishPart
 from nybble.recipe.row_parts import RowRange, Truncation
@@ -38,7 +38,19 @@ class ModelPart(Part):
         "auto", description="compute precision; auto asks the device"
     )
     adapter: str | None = Field(None, description="an adapter to go on from: folder or hub id")
+    new_tokens: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="texts that become tokens of their own, such as <|tool|>, and are learnt"
+    )
     trust_remote_code: bool = Field(False, description="run Python code that the model ships")
+
+    @field_validator("new_tokens")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("must not name a token twice")
+        if any(token != token.strip() for token in value):
+            raise ValueError("must not begin or end with a space")
+        return value
 
 
 class DataPart(Reading):
@@ -114,7 +126,7 @@ class DataPart(Reading):
 
 
 class LoraPart(Part):
-    """The adapters."""
+    """The adapters. `lora: null`: there are none, and every weight of the model is trained."""
 
     r: int = Field(16, ge=1, le=1024, description="rank: width of the two thin matrices")
     lora_alpha: float = Field(32, gt=0, description="the update is scaled by lora_alpha / r")
@@ -140,45 +152,6 @@ class LoraPart(Part):
         return value
 
 
-class EvaluatePart(Part):
-    """How base and tuned model are compared on test rows."""
-
-    task: Literal["number"] | None = Field(None, description="what the answers are")
-    size: int = Field(500, ge=0, description="test rows; 0 skips the evaluation")
-    decode: Literal["greedy", "median"] = Field(
-        "greedy", description="median: of the answer's distribution, best for absolute errors"
-    )
-    max_new_tokens: int = Field(16, ge=1, le=4096, description="longest answer, in tokens")
-    few_shot: int = Field(4, ge=0, le=64, description="examples in the fair baseline's prompt")
-    extract: str = Field(
-        "first", description="first or last number of the answer, or a regular expression"
-    )
-    truth: str | None = Field(None, description="column of the true value; else the completion's")
-    floor: str | None = Field(None, description="column of the best possible guess, where known")
-    green_within: float = Field(40.0, ge=0, description="absolute error that is green ...")
-    green_share: float = Field(0.2, ge=0, description="... or relative error")
-    orange_within: float = Field(80.0, ge=0, description="absolute error that is orange ...")
-    orange_share: float = Field(0.4, ge=0, description="... or relative error; beyond is red")
-
-    @field_validator("extract")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        if value not in ("first", "last"):
-            try:
-                groups = re.compile(value).groups
-            except re.error as error:
-                raise ValueError(f"is not a regular expression: {error}") from None
-            if groups != 1:
-                raise ValueError("must be first, last, or a regular expression with one group")
-        return value
-
-    @model_validator(mode="after")
-    def _orange_is_wider(self) -> Self:
-        if self.orange_within < self.green_within or self.orange_share < self.green_share:
-            raise ValueError("orange_within and orange_share must not be below the green ones")
-        return self
-
-
 class Recipe(Part):
     """A whole recipe. Only `name`, `model.base` and `data.train` have no default."""
 
@@ -190,10 +163,25 @@ class Recipe(Part):
     summary: str = Field("", description="one line on what it does")
     model: ModelPart
     data: DataPart
-    lora: LoraPart = LoraPart()
+    lora: LoraPart | None = Field(
+        LoraPart(), description="the adapters, or null to train every weight of the model"
+    )
     train: TrainPart = TrainPart()
     evaluate: EvaluatePart = EvaluatePart()
     publish: PublishPart = PublishPart()
+
+    @model_validator(mode="after")
+    def _whole_models_are_plain(self) -> Self:
+        if self.lora is not None:
+            return self
+        if self.model.quantization != "none":
+            raise ValueError(
+                f"lora: null trains every weight, and those of {self.model.quantization} cannot "
+                "be: say model.quantization=none"
+            )
+        if self.model.adapter is not None:
+            raise ValueError("lora: null trains no adapter: leave out model.adapter")
+        return self
 
     @model_validator(mode="after")
     def _best_of_some_evaluations(self) -> Self:
@@ -205,3 +193,13 @@ class Recipe(Part):
         if self.train.early_stopping_patience is not None and self.train.eval_steps == 0:
             raise ValueError("train.early_stopping_patience needs train.eval_steps over 0")
         return self
+
+
+def sections() -> dict[str, type[Part]]:
+    """The recipe's sections by name, also the one that may be null."""
+    found = {}
+    for name, field in Recipe.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Part):
+                found[name] = kind
+    return found

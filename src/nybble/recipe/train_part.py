@@ -68,8 +68,11 @@ class TrainPart(Part):
     memory_gb: float | None = Field(
         None, gt=0, description="memory that training may take, in GB; by default what is free"
     )
+    keep_attention: int = Field(
+        0, ge=0, description="recomputed layers that keep attention's part: less to compute again"
+    )
     offload: bool = Field(
-        False, description="inputs of recomputed layers wait in the host's memory (GPUs)"
+        False, description="what recomputed layers keep waits in the host's memory (GPUs)"
     )
     host_vocabulary: bool = Field(
         False, description="embedding and head wait in the host's memory (GPUs); for large models"

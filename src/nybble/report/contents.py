@@ -1,19 +1,21 @@
-"""What the page shows, section by section, from the files of a run; a missing file leaves one out.
+"""What a page shows, from the files of a run or of a comparison; a missing file leaves a part out.
 
-Lengths are bounded here, so that the page stays small whatever the run: rows of the scatter, points
-of a curve, characters of a text, tokens of a preview. Where something was cut, the page says so.
+Lengths are bounded, so that the page stays small whatever the run: points of a curve, characters of
+a text, tokens of a preview. Where something was cut, the page says so.
 """
 
 import json
 import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from nybble.evaluation.comparison import verdict
-from nybble.report.answers import Answers, extremes, read_answers, scatter
-from nybble.report.curves import memory, running_error, training
-from nybble.report.scores import outcome, score_table
+from nybble.report.curves import memory, training
+from nybble.report.judged import judged
+from nybble.report.models import ordered
+from nybble.report.rows import columns
 from nybble.report.text import cut
 from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import InputError
@@ -26,61 +28,82 @@ MOST_YAML = 40_000
 _SPECIAL = re.compile(r"<\|?/?[^<>\s]{1,40}\|?>|\[/?[A-Z_]{2,20}\]")
 
 
-def contents(folder: RunFolder) -> dict[str, Any]:
-    """The value that is embedded in the page. Reads JSON and YAML, never a model."""
+@dataclass(frozen=True)
+class Contents:
+    """What a page is made of: `sections` to be drawn at once, `rows` to be packed (or none)."""
+
+    sections: dict[str, Any]
+    rows: dict[str, Any] | None
+
+
+def run_contents(folder: RunFolder) -> Contents:
+    """The page of a run. Reads JSON and YAML, never a model."""
     recipe_text = folder.recipe.read_text(encoding="utf-8")
     recipe = _recipe(folder, recipe_text)
-    environment = optional(folder, "environment.json") or {}
-    audit = optional(folder, "data/audit.json")
+    environment = optional(folder.path / "environment.json") or {}
+    audit = optional(folder.path / "data/audit.json")
     metrics = read_json_lines(folder.metrics)
-    comparison = optional(folder, "evaluation/comparison.json")
-    return {
+    found = _judged(folder.evaluation)
+    sections = {
         "name": masked(str(recipe.get("name", folder.path.name))),
         "summary": masked(str(recipe.get("summary", ""))),
         "facts": _facts(recipe, environment, audit),
         "training": training(metrics),
-        "memory": memory(metrics, optional(folder, "plan.json") or {}),
-        "lengths": optional(folder, "data/lengths.json"),
-        "tokens": _tokens(optional(folder, "data/preview.json") or []),
+        "memory": memory(metrics, optional(folder.path / "plan.json") or {}),
+        "lengths": optional(folder.path / "data/lengths.json"),
+        "tokens": _tokens(optional(folder.path / "data/preview.json") or []),
         "recipe": cut(masked(recipe_text), MOST_YAML),
         "environment": _flat(environment),
-        **(_judged(folder, comparison) if comparison else {"verdict": None}),
+        "seeds": optional(folder.evaluation / "seeds.json"),
+        "trained": True,
     }
+    return Contents({**sections, **found.sections}, found.rows)
 
 
-def optional(folder: RunFolder, name: str) -> Any:
-    """The JSON value under `name`, or None where the run has none. A broken file is an error."""
-    if not (folder.path / name).is_file():
+def comparison_contents(folder: Path) -> Contents:
+    """The page of what `nybble compare` left in `folder`; `InputError` where that is nothing."""
+    found = _judged(folder)
+    if not found.sections:
+        raise InputError(
+            f"{folder} has no comparison.json.", "Name a folder that `nybble compare` made."
+        )
+    names = [model["name"] for model in found.sections["models"]]
+    facts = [
+        ["task", found.sections["task"]],
+        ["models", ", ".join(names)],
+        ["rows", f"{found.sections['n']:,} of {found.sections['rows_of']}"],
+    ]
+    sections = {"name": cut(" and ".join(names), 120) if len(names) < 3 else
+                f"{len(names)} models compared", "summary": "", "facts": facts}  # fmt: skip
+    return Contents({**sections, **found.sections}, found.rows)
+
+
+def _judged(folder: Path) -> Contents:
+    """The sections and rows of `comparison.json` and `predictions.json`; nothing without them."""
+    comparison = optional(folder / "comparison.json")
+    if comparison is None:
+        return Contents({}, None)
+    if "models" not in comparison:
+        raise InputError(
+            f"{folder / 'comparison.json'} was written by an earlier version of Nybble.",
+            "Evaluate again: `nybble evaluate` writes it anew, from the same adapter.",
+        )
+    comparison = ordered(comparison)
+    predictions = optional(folder / "predictions.json")
+    rows = columns(predictions, comparison) if predictions else None
+    return Contents(judged(comparison, predictions), rows)
+
+
+def optional(path: Path) -> Any:
+    """The JSON value in `path`, or None where there is no such file. A broken file is an error."""
+    if not path.is_file():
         return None
     try:
-        return folder.read(name)
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(
-            f"{folder.path / name} is not JSON: {error}.", "Restore the file, or remove it."
+            f"{path} is not JSON: {error}.", "Restore the file, or remove it."
         ) from None
-
-
-def _judged(folder: RunFolder, comparison: dict[str, Any]) -> dict[str, Any]:
-    """The sections of a run that was evaluated."""
-    predictions = optional(folder, "evaluation/predictions.json")
-    answers: Answers | None = None
-    if predictions and comparison["tuned_name"] in predictions["values"]:
-        answers = read_answers(folder, predictions, comparison)
-    lead, _, rest = verdict(comparison).partition(". ")
-    return {
-        "verdict": {
-            "outcome": outcome(comparison["difference"]),
-            "lead": lead + "." if rest else lead,
-            "rest": rest,
-        },
-        "n": comparison["n"],
-        "reads": comparison.get("test_reads"),
-        "scores": score_table(comparison, answers),
-        "seeds": optional(folder, "evaluation/seeds.json"),
-        "scatter": scatter(answers, comparison) if answers else None,
-        "running": running_error(answers) if answers else None,
-        "extremes": extremes(answers) if answers else None,
-    }
 
 
 def _recipe(folder: RunFolder, text: str) -> dict[str, Any]:

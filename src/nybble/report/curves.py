@@ -1,16 +1,16 @@
-"""Curves of few enough points to draw: training over steps, error over rows, and memory."""
+"""How the training went, in few enough points to draw: losses, learning rate, memory."""
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from nybble.report.answers import Answers, Floats
 from nybble.report.text import short
 
+Floats = npt.NDArray[np.float64]
+
 MOST_POINTS = 600
-RUNNING_POINTS = 300
 SMOOTHED_SHARE, FEWEST_SMOOTHED = 0.03, 20
-Z = 1.959964
 
 
 def training(metrics: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -63,33 +63,6 @@ def _thin(values: Floats) -> list[float | None]:
     parts = [values[start : start + size] for start in range(0, len(values), size)]
     known = [part[np.isfinite(part)] for part in parts]
     return [short(float(part.mean())) if len(part) else None for part in known]
-
-
-def running_error(answers: Answers) -> dict[str, Any]:
-    """Each model's mean error over the first k rows with its band, for up to 300 k from 2 to n.
-
-    The band is 1.96 standard errors, as a band for every k must be cheap: the comparison's own
-    intervals are the better ones.
-    """
-    n = len(answers.rows)
-    k = np.unique(np.linspace(2, n, min(n - 1, RUNNING_POINTS)).astype(int))
-    curves = []
-    for name in answers.values:
-        errors = answers.errors(name)
-        centred = errors - errors.mean()
-        mean = np.cumsum(centred)[k - 1] / k
-        variance = np.maximum(np.cumsum(centred**2)[k - 1] - k * mean**2, 0.0) / (k - 1)
-        mean, half = mean + errors.mean(), Z * np.sqrt(variance / k)
-        curves.append(
-            {
-                "name": name,
-                "role": answers.roles.get(name, "reference"),
-                "mean": [short(value) for value in mean],
-                "low": [short(value) for value in mean - half],
-                "high": [short(value) for value in mean + half],
-            }
-        )
-    return {"n": n, "k": k.tolist(), "curves": curves}
 
 
 def memory(metrics: list[dict[str, Any]], plan: dict[str, Any]) -> dict[str, Any] | None:

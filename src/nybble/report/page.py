@@ -1,7 +1,8 @@
 """`report.html`: everything that a run's files say, on one page that needs nothing else.
 
-The files of `page/` are put into one, with what is shown as JSON. Row texts come from strangers, so
-they are only ever JSON here and text nodes there.
+The files of `page/` are put into one, with what is shown as JSON and the rows packed beside it, so
+that the first tables are there before the rows are unpacked. Texts come from strangers: they are
+only ever JSON or base64 here, and text nodes there.
 """
 
 import hashlib
@@ -12,16 +13,18 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from nybble.report.contents import contents
+from nybble.report.contents import Contents, comparison_contents, run_contents
+from nybble.report.rows import packed
 from nybble.runs.atomic import write_text
 from nybble.runs.folder import RunFolder, open_run_folder
 
 PARTS = Path(__file__).parent / "page"
-STYLES = ("page.css", "charts.css")
+STYLES = ("page.css", "charts.css", "rows.css", "print.css")
 # In the order in which they build on each other.
 SCRIPTS = (
-    "nodes.js", "numbers.js", "axes.js", "lines.js", "scatter.js", "tables.js", "sections.js",
-    "training.js", "lengths.js", "start.js",
+    "nodes.js", "numbers.js", "axes.js", "lines.js", "models.js", "scores.js", "pairs.js",
+    "matrices.js", "scatter.js", "unpack.js", "explorer.js", "cards.js", "tokens.js",
+    "sections.js", "training.js", "lengths.js", "start.js",
 )  # fmt: skip
 # What could end the script element or begin a comment in it, and what is no character in UTF-8.
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
@@ -34,12 +37,28 @@ def write_report(folder: RunFolder) -> Path:
     """
     open_run_folder(folder.path)
     path = folder.path / "report.html"
-    write_text(path, page(contents(folder)))
+    write_text(path, page(run_contents(folder)))
     return path
 
 
-def page(shown: dict[str, Any]) -> str:
-    """The page that shows `shown`, the value of `contents`."""
+def write_comparison_report(folder: Path) -> Path:
+    """Write `report.html` beside the `comparison.json` of `nybble compare`; gives its path.
+
+    Raises `InputError` when there is none. Without `predictions.json` the rows are left out.
+    """
+    path = folder / "report.html"
+    write_text(path, page(comparison_contents(folder)))
+    return path
+
+
+def write_report_in(folder: Path) -> Path:
+    """Write the page of a run or of a comparison, whichever `folder` is; gives its path."""
+    is_run = RunFolder(folder).recipe.is_file() or not (folder / "comparison.json").is_file()
+    return write_report(RunFolder(folder)) if is_run else write_comparison_report(folder)
+
+
+def page(contents: Contents) -> str:
+    """The page that shows `contents`."""
     style = "\n".join(map(_part, STYLES))
     script = "\n".join(map(_part, SCRIPTS))
     policy = (
@@ -47,7 +66,11 @@ def page(shown: dict[str, Any]) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     return Template(_part("template.html")).substitute(
-        policy=policy, style=style, script=script, data=embedded(shown)
+        policy=policy,
+        style=style,
+        script=script,
+        data=embedded(contents.sections),
+        rows=packed(contents.rows) if contents.rows else "",
     )
 
 

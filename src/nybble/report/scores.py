@@ -1,90 +1,94 @@
-"""The comparison as a table: each figure with the interval that its n rows leave."""
+"""The comparison as tables: each figure with the interval that its n rows leave."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from nybble.report.measures import measure
+from nybble.report.other_metrics import Intervals
 
-from nybble.evaluation.comparison import rounded
-from nybble.report.answers import Answers, Floats, ordered, roles
-
-METRICS = {"mae": "Mean absolute error"}
 COLOURS = ("green", "orange", "red")
-RESAMPLES, MOST_DRAWS = 1_000, 10_000_000
-FEWEST_ROWS = 20
 Z = 1.959964
 
 
-def outcome(difference: dict[str, float]) -> str:
-    """What an interval of tuned minus another shows: better, worse, or neither."""
-    if difference["high"] < 0:
-        return "better"
-    return "worse" if difference["low"] > 0 else "undecided"
+def score_table(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A line per model: headline, shares of colours, answers read, the metric over those, cost."""
+    return [_line(model, comparison["n"]) for model in comparison["models"]]
 
 
-def score_table(comparison: dict[str, Any], answers: Answers | None) -> dict[str, Any]:
-    """One line per model: error, tuned minus this one, shares of colours, r² where there is one."""
-    tuned, baseline = comparison["tuned_name"], comparison["baseline_name"]
-    r2 = r2_intervals(answers) if answers else {}
-    lines = []
-    for name in ordered(comparison):
-        if name == tuned:
-            error, difference = comparison["tuned"], None
-        elif name == baseline:
-            error, difference = comparison["baseline"], comparison["difference"]
-        else:
-            error = comparison["references"][name]
-            difference = error["difference"]
-        lines.append(
-            {
-                "name": name,
-                "role": roles(comparison).get(name, "reference"),
-                "error": _interval(error),
-                "difference": _interval(difference) | {"outcome": outcome(difference)}
-                if difference
-                else None,
-                "shares": _shares(comparison, name),
-                "r2": r2.get(name),
-            }
-        )
-    metric = METRICS.get(comparison["metric"], comparison["metric"])
-    return {"metric": metric, "n": comparison["n"], "lines": lines}
-
-
-def r2_intervals(answers: Answers) -> dict[str, dict[str, str]]:
-    """r² of each model and its interval, as texts: percentiles of a bootstrap of the rows.
-
-    Empty where the truth is constant, so that r² has no meaning, and for so few rows that some of
-    the resamples would have next to no spread to explain.
-    """
-    n = len(answers.truth)
-    centred = answers.truth - answers.truth.mean()
-    if n < FEWEST_ROWS or not np.any(centred):
-        return {}
-    squares = np.stack([(v - answers.truth) ** 2 for v in answers.values.values()], axis=1)
-    columns = np.column_stack([np.ones(n), centred, centred**2, squares])
-    rng = np.random.default_rng(0)
-    resamples = max(200, min(RESAMPLES, MOST_DRAWS // n))
-    counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples))
-    sums = np.stack([count @ columns for count in counts])
-    low, high = np.nanquantile(_r2(sums), (0.025, 0.975), axis=0)
-    value = _r2(columns.sum(axis=0, keepdims=True))[0]
+def _line(model: dict[str, Any], n: int) -> dict[str, Any]:
+    only = model.get("parsed_only")
     return {
-        name: {"text": _two(value[i]), "between": f"[{_two(low[i])}, {_two(high[i])}]"}
-        for i, name in enumerate(answers.values)
+        "value": interval(model),
+        "colours": _colours(model["metrics"], n),
+        "parse_rate": _share(model.get("parse_rate"), n),
+        "parsed_only": only if only and only["value"] is not None else None,
+        "cost_dollars": model.get("cost_dollars"),
     }
 
 
-def _r2(sums: Floats) -> Floats:
-    """[b, models] from sums [b, (n, t, t², each model's squared error)], t the centred truth."""
-    total = sums[:, 2] - sums[:, 1] ** 2 / sums[:, 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2: Floats = 1.0 - sums[:, 3:] / np.where(total > 0, total, np.nan)[:, None]
-    return r2
+def metric_table(
+    comparison: Mapping[str, Any], intervals: Mapping[str, Intervals]
+) -> dict[str, Any] | None:
+    """Every metric beside the headline, model by model; None where there is no other.
+
+    `intervals` are the models' metrics' own; a share has Wilson's.
+    """
+    every = [model["metrics"] for model in comparison["models"]]
+    names = [name for name in dict.fromkeys(key for metrics in every for key in metrics)
+             if name != comparison["metric"] and name not in COLOURS]  # fmt: skip
+    if not names:
+        return None
+    lines = []
+    for model in comparison["models"]:
+        known, own = model["metrics"], intervals.get(model["name"], {})
+        lines.append([_metric(name, known.get(name), own, comparison["n"]) for name in names])
+    return {"measures": [measure(name).as_json() for name in names], "lines": lines}
 
 
-def _two(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 100 else rounded(float(value))
+def _metric(
+    name: str, value: float | None, intervals: Intervals, n: int
+) -> dict[str, float] | None:
+    if value is None:
+        return None
+    if name in intervals:
+        return {"value": value, **intervals[name]}
+    return _share(value, n) if measure(name).share else {"value": value}
+
+
+def pairs(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The paired differences, a minus b, with what each shows of a: better, worse or undecided.
+
+    `corrected` tells where the interval excludes zero and only the correction for the number of
+    pairs leaves it undecided.
+    """
+    out = []
+    for pair in comparison["pairs"]:
+        low, high = pair["difference"]["low"], pair["difference"]["high"]
+        excludes_zero = not low <= 0 <= high
+        corrected = excludes_zero and pair["outcome"] == "undecided"
+        out.append({**pair, "corrected": corrected})
+    return out
+
+
+def slices(comparison: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Per-slice results grouped by what the rows were sliced by; an interval or None per model."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for part in comparison.get("slices", []):
+        found = [interval(part["models"][n]) if n in part["models"] else None for n in names]
+        line = {"slice": str(part["slice"]), "n": part["n"], "models": found}
+        groups.setdefault(part["by"], []).append(line)
+    return [{"by": by, "lines": lines} for by, lines in groups.items()]
+
+
+def agreement(comparison: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]] | None:
+    """[models, models] shares of rows on which two say the same, with Wilson's intervals."""
+    known = {}
+    for pair in comparison.get("agreement", []):
+        known[pair["a"], pair["b"]] = known[pair["b"], pair["a"]] = pair["share"]
+    if not known:
+        return None
+    return [[_share(known.get((a, b)), comparison["n"]) for b in names] for a in names]
 
 
 def share_interval(share: float, n: int) -> tuple[float, float]:
@@ -94,19 +98,19 @@ def share_interval(share: float, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _shares(comparison: dict[str, Any], name: str) -> list[dict[str, Any]] | None:
-    shares = comparison.get("colours", {}).get(name)
-    if not shares:
+def _share(share: float | None, n: int) -> dict[str, float] | None:
+    if share is None:
         return None
-    out = []
-    for colour in COLOURS:
-        low, high = share_interval(shares[colour], comparison["n"])
-        out.append({"colour": colour, "share": shares[colour], "low": low, "high": high})
-    return out
+    low, high = share_interval(share, n)
+    return {"value": share, "low": low, "high": high}
 
 
-def _interval(interval: dict[str, float]) -> dict[str, Any]:
-    """The numbers for the drawing, and as text."""
-    value, low, high = (interval[key] for key in ("value", "low", "high"))
-    text, between = rounded(value), f"[{rounded(low)}, {rounded(high)}]"
-    return {"value": value, "low": low, "high": high, "text": text, "between": between}
+def _colours(metrics: Mapping[str, Any], n: int) -> list[dict[str, Any]] | None:
+    if not all(isinstance(metrics.get(colour), float | int) for colour in COLOURS):
+        return None
+    return [{"colour": colour, **(_share(metrics[colour], n) or {})} for colour in COLOURS]
+
+
+def interval(found: Mapping[str, Any]) -> dict[str, float]:
+    """Value, low and high of what has more keys."""
+    return {key: found[key] for key in ("value", "low", "high")}

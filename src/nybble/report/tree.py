@@ -66,6 +66,8 @@ def print_inspection(inspection: dict[str, Any]) -> None:
 def recipe_line(recipe: dict[str, Any]) -> str:
     """What the recipe itself would train."""
     lora = recipe["lora"]
+    if lora is None and recipe["adapter"] is None:
+        return f"{recipe['name']} trains no adapters, but every parameter."
     if lora is None:
         return f"{recipe['name']} goes on from {recipe['adapter']}: its rank and targets hold."
     targets = lora["target_modules"]

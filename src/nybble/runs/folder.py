@@ -7,7 +7,8 @@ runs/NAME-TIME/
   data/                  counts of rows, and what was dropped
   metrics.jsonl          one line per optimiser step or evaluation
   checkpoints/checkpoint-N/
-  adapter/               PEFT's own format, the tokenizer beside it
+  adapter/               PEFT's own format, the tokenizer beside it; or, where there are no
+  model/                 adapters, the whole model in transformers' format
   evaluation/            predictions of each model, comparison.json
 """
 
@@ -51,6 +52,15 @@ class RunFolder:
         return self.path / "adapter"
 
     @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def trained(self) -> Path:
+        """What the training gives: model/ where the whole model was trained, else adapter/."""
+        return self.model if self.model.exists() else self.adapter
+
+    @property
     def evaluation(self) -> Path:
         return self.path / "evaluation"
 
@@ -78,8 +88,8 @@ class RunFolder:
     def way_on(self) -> str:
         """What can be done after the work was stopped, in a sentence."""
         checkpoint = self.newest_checkpoint()
-        if self.adapter.exists():
-            left = "the trained adapter"
+        if self.trained.exists():
+            left = f"the trained {self.trained.name}"
         elif checkpoint:
             left = f"step {checkpoint.name[11:]}"
         else:
@@ -87,8 +97,8 @@ class RunFolder:
         return f"`nybble resume {self.path}` goes on from {left}."
 
     def discard_if_empty_handed(self) -> None:
-        """Remove a folder that holds nothing to resume from and no adapter."""
-        if self.newest_checkpoint() is None and not self.adapter.exists():
+        """Remove a folder that holds nothing to resume from and nothing that was trained."""
+        if self.newest_checkpoint() is None and not self.trained.exists():
             shutil.rmtree(self.path, ignore_errors=True)
 
 

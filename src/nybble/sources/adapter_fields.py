@@ -29,6 +29,17 @@ def check_lora_fields(part: LoraPart, folder: Path) -> None:
         )
 
 
+def base_of_adapter(folder: Path) -> str:
+    """The model that the adapter in `folder` says it was trained on."""
+    base = read_object(folder / CONFIG).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise InputError(
+            f"{folder / CONFIG} names no base model.",
+            "Add base_model_name_or_path to it, or name the run that the adapter belongs to.",
+        )
+    return base
+
+
 def _fields(config: dict[str, Any]) -> dict[str, Any]:
     """The recipe's fields as PEFT's configuration has them; those that it lacks are left out."""
     names = {"r": "r", "lora_alpha": "lora_alpha", "lora_dropout": "lora_dropout"}

@@ -37,7 +37,8 @@ def snapshot(
                     allow_patterns=list(files),
                     ignore_patterns=list(never),
                     token=hub_token(),
-                )
+                ),
+                breaks=True,
             )
         )
 

@@ -6,13 +6,14 @@ In this order: the environment (HF_TOKEN, or hf_token as many notebooks have it)
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "hf_token")
 ENV_FILE = Path(".env")
 
 _LINE = re.compile(
-    rf"\s*(?:export\s+)?(?P<name>{'|'.join(VARIABLES)})\s*=\s*"
+    r"\s*(?:export\s+)?(?P<name>\w+)\s*=\s*"
     r"(?P<quote>['\"]?)(?P<value>[^'\"#\s]*)(?P=quote)\s*(#.*)?"
 )
 
@@ -22,19 +23,20 @@ def hub_token() -> str | None:
     from huggingface_hub import get_token
 
     # The library's own places include the login and Colab's secrets.
-    return _of_environment() or get_token() or env_file_token(ENV_FILE)
+    return environment_value(VARIABLES) or get_token() or env_file_value(ENV_FILE, VARIABLES)
 
 
-def env_file_token(path: Path) -> str | None:
-    """The token that a file of NAME=VALUE lines holds. A file that cannot be read holds none."""
+def environment_value(names: Sequence[str]) -> str | None:
+    """What the first of the variables is that is set to something."""
+    values = (os.environ.get(name, "").strip() for name in names)
+    return next((value for value in values if value), None)
+
+
+def env_file_value(path: Path, names: Sequence[str]) -> str | None:
+    """The same of a file of NAME=VALUE lines. A file that cannot be read holds nothing."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
     found = {match["name"]: match["value"] for match in map(_LINE.fullmatch, lines) if match}
-    return next((found[name] for name in VARIABLES if found.get(name)), None)
-
-
-def _of_environment() -> str | None:
-    values = (os.environ.get(name, "").strip() for name in VARIABLES)
-    return next((value for value in values if value), None)
+    return next((found[name] for name in names if found.get(name)), None)

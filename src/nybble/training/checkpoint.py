@@ -1,7 +1,8 @@
-"""Checkpoints: adapters, optimiser state and position, as safetensors and JSON, no pickle.
+"""Checkpoints: what is trained, optimiser state and position, as safetensors and JSON, no pickle.
 
     checkpoint-N/
       adapter_config.json, adapter_model.safetensors   PEFT's own format, fp32
+      config.json, model.safetensors                   or a whole model, in transformers' format
       optimizer.safetensors                            as training/optimizer_state.py names it
       trainer_state.json                               the position, and what it belongs to
       manifest.json                                    sizes and checksums of the others
@@ -11,6 +12,7 @@ random generator has to be kept.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,13 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from nybble.model.adapters import ADAPTER, in_fp32
+from nybble.model.adapted import ADAPTER
+from nybble.model.adapters import in_fp32
+from nybble.model.whole import save_whole, take_weights
 from nybble.runs.atomic import new_folder, remove_folder, write_json
 from nybble.runs.errors import InputError
 from nybble.runs.folder import checkpoints_in, step_of
+from nybble.training.identity import check_identity
 from nybble.training.manifest import damage, write_manifest
 from nybble.training.optimizer_state import optimizer_tensors, restore_optimizer
 
@@ -65,9 +70,26 @@ def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
     )
 
 
+def save_trained(model: Any, folder: Path, base: str) -> None:
+    """Write the adapters of `model` into `folder`, or all of it where it has none."""
+    if isinstance(model, PeftModel):
+        save_adapter(model, folder, base)
+    else:
+        save_whole(model, folder)
+
+
+def take_trained(model: Any, folder: Path) -> None:
+    """Put what `save_trained` wrote into `folder` on `model`, in fp32."""
+    if isinstance(model, PeftModel):
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        in_fp32(model)
+    else:
+        take_weights(model, folder)
+
+
 def save_checkpoint(
     checkpoints: Path,
-    model: PeftModel,
+    model: Any,
     optimizer: torch.optim.Optimizer,
     state: TrainerState,
     base: str,
@@ -79,7 +101,7 @@ def save_checkpoint(
     """
     target = checkpoints / f"checkpoint-{state.step}"
     with new_folder(target) as scratch:
-        save_adapter(model, scratch, base)
+        save_trained(model, scratch, base)
         save_file(optimizer_tensors(model, optimizer), scratch / "optimizer.safetensors")
         write_json(scratch / "trainer_state.json", asdict(state))
         write_manifest(scratch)
@@ -100,32 +122,36 @@ def best_of(checkpoint: Path) -> Path:
         return checkpoint
 
 
-def load_best(checkpoints: Path, step: int, model: PeftModel) -> bool:
-    """Put the adapters of checkpoint `step` on `model`; tells in a line where they are damaged."""
+def load_best(checkpoints: Path, step: int, model: Any) -> bool:
+    """Put what checkpoint `step` trained on `model`; tells in a line where it is damaged."""
     folder = checkpoints / f"checkpoint-{step}"
     wrong = damage(folder)
     if wrong:
         print(f"damaged    {folder}, the best, is left out: {wrong}. The last adapters are kept.")
         return False
-    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-    in_fp32(model)
+    take_trained(model, folder)
     return True
 
 
 def load_checkpoint(
-    folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer
+    folder: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    identity: Mapping[str, Any] | None = None,
 ) -> TrainerState:
-    """Put the checkpoint's tensors into `model` and `optimizer`, in fp32; gives its position."""
+    """Put the checkpoint's tensors into `model` and `optimizer`, in fp32; gives its position.
+
+    Raises `InputError` when it is damaged, or of a training whose `identity` differs.
+    """
     wrong = damage(folder)
     if wrong:
         raise InputError(
             f"{folder} is damaged: {wrong}.",
             "`nybble resume` takes the checkpoint before it.",
         )
-    adapters = load_file(folder / "adapter_model.safetensors")
-    moments = load_file(folder / "optimizer.safetensors")
     state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
-    set_peft_model_state_dict(model, adapters)
-    in_fp32(model)
+    check_identity(str(folder), state.get("identity", {}), identity or {})
+    moments = load_file(folder / "optimizer.safetensors")
+    take_trained(model, folder)
     restore_optimizer(model, optimizer, moments)
     return TrainerState(**state)

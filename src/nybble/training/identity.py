@@ -7,21 +7,20 @@ from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
 
 # How often is looked, saved and told, and how memory is used, changes nothing of what is learnt.
-FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute", "memory_gb",
-        "offload", "host_vocabulary", "pack_tokens", "report_to", "project",
-        "run_name", "logging_steps", "load_best_model_at_end", "early_stopping_patience",
-        "early_stopping_threshold")  # fmt: skip
+FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute",
+        "keep_attention", "memory_gb", "offload", "host_vocabulary", "pack_tokens", "report_to",
+        "project", "run_name", "logging_steps", "load_best_model_at_end",
+        "early_stopping_patience", "early_stopping_threshold")  # fmt: skip
 
 
 def identity_of(recipe: Recipe) -> dict[str, Any]:
     """The fields of model, adapters and optimisation that decide what is learnt."""
-    parts = {
-        name: getattr(recipe, name).model_dump(mode="json") for name in ("model", "lora", "train")
-    }
-    return {
+    parts = recipe.model_dump(mode="json", include={"model", "lora", "train"})
+    adapters = "none, the whole model" if recipe.lora is None else "lora"
+    return {"adapters": adapters} | {
         f"{part}.{name}": value
         for part, fields in parts.items()
-        for name, value in fields.items()
+        for name, value in (fields or {}).items()
         if not (part == "train" and name in FREE)
     }
 

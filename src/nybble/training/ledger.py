@@ -39,7 +39,6 @@ class Ledger:
         self.last = last
         self.spikes = Spikes()
         self.began = self.settled = time.monotonic()
-        self.busy_seconds = 0.0
         self.tokens = self.computed_tokens = self.padded_tokens = 0
         self.loss = float("nan")
 
@@ -57,7 +56,6 @@ class Ledger:
         loss, norm = pending.numbers()
         now = time.monotonic()
         seconds, self.settled = now - self.settled, now
-        self.busy_seconds += seconds
         self.tokens += pending.batch.tokens
         self.computed_tokens += pending.batch.computed_tokens
         self.padded_tokens += pending.batch.padded_tokens
@@ -71,10 +69,6 @@ class Ledger:
         if due or values.keys() & {"spike", "skipped"}:
             self.log.add(**values)
         return loss, norm
-
-    def note(self) -> str:
-        """How it goes, for the progress bar."""
-        return f"loss {self.loss:.3f}  {self.tokens / self.busy_seconds:,.0f} tokens/s"
 
     def result(self, steps: int, adapter_step: int, validation_loss: float | None) -> TrainResult:
         """What the training came to after `steps` steps."""

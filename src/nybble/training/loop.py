@@ -20,29 +20,23 @@ from nybble.model.adapters import trainable_parameters
 from nybble.recipe.train_part import TrainPart
 from nybble.runs.folder import RunFolder
 from nybble.training.best import Best
-from nybble.training.checkpoint import (
-    TrainerState,
-    load_best,
-    load_checkpoint,
-    save_checkpoint,
-)
-from nybble.training.identity import check_identity, check_same_training
+from nybble.training.checkpoint import TrainerState, load_best, load_checkpoint, save_checkpoint
+from nybble.training.identity import check_same_training
 from nybble.training.ledger import Ledger, TrainResult
 from nybble.training.metrics import MetricsLog
 from nybble.training.not_finite import Decode, not_finite_error, write_rows
 from nybble.training.optimizer import (
     learning_rate,
-    make_optimizer,
     save_points,
     steps_of,
     total_steps,
 )
 from nybble.training.optimizer_state import allocate
 from nybble.training.pending import Pending
-from nybble.training.progress import watch
 from nybble.training.recovery import Room
 from nybble.training.signals import StopAsked, StopNow
 from nybble.training.spikes import Spikes
+from nybble.training.update import Update
 from nybble.training.watchers import Watcher, watched_by
 
 # The task's own metrics after so many steps, by their names.
@@ -83,11 +77,9 @@ class Trainer:
         self.fingerprint = fingerprint
         self.base = base
         self.watchers = watchers
-        self.parameters = list(trainable_parameters(model).values())
-        self.optimizer = make_optimizer(self.parameters, part)
         self.total = total_steps(part, loader)
-        self.scaler = self._new_scaler()
-        self.bad = torch.zeros((), dtype=torch.bool, device=train_step.device)
+        fp16 = train_step.dtype == torch.float16
+        self.update = Update(trainable_parameters(model).values(), part, train_step.device, fp16)
         layers = int(getattr(model.config, "num_hidden_layers", 0) or 0)
         longest = max(row_lengths(loader.rows), default=1)
         self.room = Room(train_step, layers, longest, self._tightened)
@@ -107,12 +99,11 @@ class Trainer:
             self._restore(checkpoint)
         self.ledger.begin(self.done)
         watched = watched_by(self.watchers, self.total, self.done)
-        bar = watch("training", self.total, self.done)
-        with watched, StopAsked(self.leads) as self.stop, bar as self.bar:
+        with watched, StopAsked(self.leads) as self.stop:
             if checkpoint:
                 self.log.add(step=self.done, resumed=True)
             try:
-                self.room.do(self.done, allocate, self.optimizer)
+                self.room.do(self.done, allocate, self.update.optimizer)
                 self._train()
             except StopNow:
                 # A step or an evaluation under way is given up: it left no trace.
@@ -132,8 +123,8 @@ class Trainer:
         for step, batch in enumerate(self.loader.steps(self.done, self.total), self.done):
             if self.best.over(self.part):
                 break
-            if self.scaler.is_enabled():
-                self._settle_pending()  # its scale is waited for anyhow
+            if self.update.fp16:  # its scale is waited for anyhow
+                self._settle_pending()
             launched = self.room.do(step + 1, self._launch, step, batch)
             self._settle_pending()
             self.pending, self.done = launched, step + 1
@@ -151,25 +142,11 @@ class Trainer:
         self._settle_pending()
 
     def _launch(self, step: int, batch: StepBatch) -> Pending:
-        """Queue forward, backward, clipping and AdamW; a gradient that is not finite is skipped.
-
-        Where that stops the training, so is every step after it, until its loss has been read.
-        """
+        """Queue forward, backward and the update that follows."""
         rate = learning_rate(step, self.total, self.part)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         with self.stop.breaking(signal.SIGTERM):
-            loss = self.train_step(batch, step, self.scaler.get_scale())
-        self.scaler.scale(loss)  # makes the scaler's own tensors, which unscale_ needs
-        self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.part.max_grad_norm)
-        if not self.scaler.is_enabled():
-            bad = ~torch.isfinite(norm + loss)
-            if self.part.on_nan == "stop":
-                bad = self.bad.logical_or_(bad)
-            self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+            loss = self.train_step(batch, step, self.update.loss_scale)
+        norm = self.update(loss, rate)
         return Pending(step + 1, loss, norm, batch, rate)
 
     def _settle_pending(self) -> None:
@@ -180,21 +157,19 @@ class Trainer:
         loss, norm = self.ledger.settle(pending)
         if self.part.on_nan == "stop" and not math.isfinite(loss + norm):
             self._refuse(pending, loss, norm)
-        self.bar.update(pending.step, self.ledger.note())
 
     def _refuse(self, pending: Pending, loss: float, norm: float) -> None:
         """Stop at a step that is not finite; a gradient that overflowed fp16 is no reason to.
 
         Neither this step nor one after it has changed anything: what was before is saved.
         """
-        if self.scaler.is_enabled() and math.isfinite(loss):
+        if self.update.fp16 and math.isfinite(loss):
             return
         write_rows(self.folder, pending.step, pending.batch, self.loader.rows, self.decode)
         self.done = pending.step - 1
         self._save()
         warming_up = pending.step <= steps_of(self.part.warmup_steps, self.total)
-        fp16 = self.scaler.is_enabled()
-        raise not_finite_error(pending.step, loss, norm, self.part, warming_up, fp16)
+        raise not_finite_error(pending.step, loss, norm, self.part, warming_up, self.update.fp16)
 
     def _evaluate(self) -> None:
         """Measure what the recipe measures; a signal gives it up, to be done after a resume."""
@@ -229,30 +204,24 @@ class Trainer:
             return
         best = self.best.step if self.part.load_best_model_at_end else 0
         state = TrainerState(
-            self.done, self.total, self.fingerprint, self.scaler.state_dict(), self.identity,
+            self.done, self.total, self.fingerprint, self.update.scaler_state(), self.identity,
             best=asdict(self.best), best_checkpoint=best, recent_losses=self.ledger.spikes.recent,
             owes_evaluation=self.owes_evaluation, tightened=self.room.state(),
         )  # fmt: skip
         checkpoint = save_checkpoint(
-            self.folder.checkpoints,
-            self.model,
-            self.optimizer,
-            state,
-            self.base,
+            self.folder.checkpoints, self.model, self.update.optimizer, state, self.base,
             self.part.save_total_limit,
-        )
+        )  # fmt: skip
         self.saved = self.done
         for watcher in self.watchers:
             watcher.saved(self.done, checkpoint)
 
     def _restore(self, checkpoint: Path) -> None:
-        state = load_checkpoint(checkpoint, self.model, self.optimizer)
-        check_identity(str(checkpoint), state.identity, self.identity)
+        state = load_checkpoint(checkpoint, self.model, self.update.optimizer, self.identity)
         check_same_training(
             str(checkpoint), (state.fingerprint, state.total_steps), (self.fingerprint, self.total)
         )
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(state.scaler)
+        self.update.restore_scaler(state.scaler)
         self.done = self.saved = state.step
         self.best = Best(**state.best)
         self.ledger.spikes = Spikes(state.recent_losses)
@@ -272,12 +241,6 @@ class Trainer:
 
     def _tightened(self, step: int, plan: str) -> None:
         """Memory ran out in `step`, which is done again as `plan` says."""
-        if self.scaler.is_enabled():
-            scale, self.scaler = self.scaler.state_dict(), self._new_scaler()
-            self.scaler.load_state_dict(scale)
+        self.update.forget_failed()
         self.log.add(step=step, out_of_memory=plan)
         print(f"memory     ran out at step {step:,}: again with {plan}", flush=True)
-
-    def _new_scaler(self) -> torch.amp.GradScaler:
-        fp16 = self.train_step.dtype == torch.float16
-        return torch.amp.GradScaler(self.train_step.device, enabled=fp16)

@@ -20,6 +20,10 @@ def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch
     Raises `InputError` for paged ones on a CPU.
     """
     held = list(parameters)
+    # As transformers has it: norms, biases and DoRA's lengths do not decay.
+    flat = [parameter for parameter in held if parameter.ndim < 2]
+    groups: list[dict[str, Any]] = [{"params": [p for p in held if p.ndim > 1]}]
+    groups += [{"params": flat, "weight_decay": 0.0}] if flat else []
     options: dict[str, Any] = {
         "lr": part.learning_rate,
         "betas": (part.adam_beta1, part.adam_beta2),
@@ -27,7 +31,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch
         "weight_decay": part.weight_decay,
     }
     if part.optim == "adamw_torch_fused":
-        return torch.optim.AdamW(held, fused=True, **options)
+        return torch.optim.AdamW(groups, fused=True, **options)
     paged = part.optim.startswith("paged_")
     if paged and not any(parameter.is_cuda for parameter in held):
         unpaged = "adamw_8bit" if part.optim.endswith("8bit") else "adamw_torch_fused"
@@ -36,7 +40,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], part: TrainPart) -> torch
             f"Say train.optim={unpaged}.",
         )
     optimizer: torch.optim.Optimizer = _skipping()(
-        held, optim_bits=8 if part.optim.endswith("8bit") else 32, is_paged=paged, **options
+        groups, optim_bits=8 if part.optim.endswith("8bit") else 32, is_paged=paged, **options
     )
     return optimizer
 

@@ -108,7 +108,11 @@ class TrackerWatcher:
 
     def _log(self, values: dict[str, float | int | str]) -> None:
         step = int(values.pop("step"))
-        numbers = {k: v for k, v in values.items() if isinstance(v, int | float)}
+        numbers = {
+            k: v
+            for k, v in values.items()
+            if isinstance(v, int | float) and not isinstance(v, bool)
+        }
         if self.tracker and numbers:
             self.tracker.log(numbers, step=step)
 

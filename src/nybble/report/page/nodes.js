@@ -46,19 +46,31 @@ function choiceRow(role, title, labels) {
   return node("div", { class: "choice", role, "aria-label": title }, legend, ...labels);
 }
 
-function swatch() {
-  return node("i", { class: "swatch", "aria-hidden": "true" });
+// A stroke in a model's colour and dashes, as its line in a chart has.
+function swatch(colour = "") {
+  return shape("svg", { class: "swatch", viewBox: "0 0 22 4", "aria-hidden": "true" },
+    shape("line", { class: `line ${colour}`, x1: 0, x2: 22, y1: 2, y2: 2 }));
+}
+
+// A labelled select; gives the label with it. `options`: [{value, text}], values are texts.
+function picker(title, options, chosen, onChange) {
+  const select = node("select", {}, ...options.map(({ value, text }) => {
+    return node("option", { value, selected: value === chosen }, text);
+  }));
+  select.addEventListener("change", () => onChange(select.value));
+  return node("label", { class: "picker" }, node("span", { class: "legend" }, title), select);
 }
 
 // A table that turns into a list of cards on a phone: the roles keep it a table to a screen reader.
 function table(caption, headings, lines) {
-  const head = headings.map((text) => node("th", { scope: "col", role: "columnheader" }, text));
+  const parts = headings.map((heading) => (Array.isArray(heading) ? heading : [heading]));
+  const head = parts.map((part) => node("th", { scope: "col", role: "columnheader" }, ...part));
   const body = lines.map(({ cells, className }) => {
     const row = node("tr", { role: "row", class: className });
     cells.forEach((cell, place) => {
       const content = Array.isArray(cell) ? cell : [cell];
       const attributes = place
-        ? { role: "cell", "data-label": headings[place] }
+        ? { role: "cell", "data-label": parts[place][0] }
         : { role: "rowheader", scope: "row" };
       row.append(node(place ? "td" : "th", attributes, ...content));
     });

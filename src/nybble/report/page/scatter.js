@@ -2,6 +2,27 @@
 
 const WORDS = { g: "green", o: "orange", r: "red" };
 const REACH = 26;
+const MOST_POINTS = 4000;
+const POINT_TEXT = 240;
+
+// The columns that the plot needs, of evenly spaced rows; null where the truth is no number.
+function scatterData({ thresholds }, rows) {
+  if (!rows.truth.length || !rows.truth.every((value) => typeof value === "number")) return null;
+  const step = Math.max(1, rows.row.length / MOST_POINTS);
+  const places = Array.from({ length: Math.floor(rows.row.length / step) }, (_, i) => Math.floor(i * step));
+  const thin = (column) => places.map((place) => column[place]);
+  const models = rows.models.flatMap((name, i) => {
+    const values = rows.values[i];
+    if (!values) return [];
+    const colours = rows.colours[i];
+    return [{
+      name, values: thin(values), colours: colours ? thin(colours) : null,
+      unread: values.filter((value) => value === null).length,
+    }];
+  });
+  if (!models.length) return null;
+  return { n: rows.n, rows: thin(rows.row), texts: thin(rows.text), truth: thin(rows.truth), models, thresholds };
+}
 
 function scatterChart(host, card, data) {
   const spread = scatterSpread(data);
@@ -23,8 +44,9 @@ function scatterChart(host, card, data) {
   redraw();
   const explorer = explore(svg, () => order.length, nearest, (place) => {
     const row = order[place];
-    ring.setAttribute("cx", drawn.points[row][0]);
-    ring.setAttribute("cy", drawn.points[row][1]);
+    const [x, y] = drawn.points[row] ?? [-20, -20];
+    ring.setAttribute("cx", x);
+    ring.setAttribute("cy", y);
     return describeRow(card, data, state.model, row);
   });
   const change = (values) => {
@@ -41,8 +63,8 @@ function scatterSpread({ truth, models }) {
   const least = Math.min(...truth);
   const most = Math.max(...truth);
   const span = most - least || Math.abs(most) || 1;
-  const guesses = models.flatMap((model) => model.values);
-  const low = Math.max(Math.min(...guesses, least), least - span / 2);
+  const guesses = models.flatMap((model) => model.values).filter((value) => value !== null);
+  const low = Math.max(guesses.reduce((a, b) => Math.min(a, b), least), least - span / 2);
   const high = Math.min(guesses.reduce((a, b) => Math.max(a, b), most), most + span / 2);
   const positive = guesses.filter((value) => value > 0).reduce((a, b) => Math.min(a, b), least);
   return {
@@ -59,21 +81,23 @@ function drawPoints(svg, width, height, data, { model, log }, spread) {
   at.plot.append(shape("line", {
     class: "diagonal", x1: at.toX(low), y1: at.toY(low), x2: at.toX(high), y2: at.toY(high),
   }));
-  const unread = new Set(model.unread);
   const points = [];
   let outside = 0;
   data.truth.forEach((truth, i) => {
     const value = model.values[i];
-    const shown = Math.min(high, Math.max(low, value));
+    if (value === null) {
+      points.push(null);
+      return;
+    }
+    const held = Math.min(high, Math.max(low, value));
     const x = at.toX(Math.max(low, truth));
-    const y = at.toY(shown);
+    const y = at.toY(held);
     points.push([x, y]);
     const colour = model.colours ? WORDS[model.colours[i]] : "plain";
-    const edge = shown !== value;
+    const edge = held !== value;
     outside += edge;
-    at.plot.append(shape("circle", {
-      class: `point ${colour}${edge || unread.has(i) ? " hollow" : ""}`,
-      cx: x.toFixed(1), cy: y.toFixed(1), r: 3,
+    at.plot.append(shape("path", {
+      class: `point ${colour}${edge ? " hollow" : ""}`, d: pointPath(colour, x, y),
     }));
   });
   const end = at.toY(high);
@@ -83,11 +107,19 @@ function drawPoints(svg, width, height, data, { model, log }, spread) {
   return { points, outside };
 }
 
+// Each colour has a form of its own: a disc, a square, a triangle.
+function pointPath(colour, x, y) {
+  const at = `M${x.toFixed(1)} ${y.toFixed(1)}`;
+  if (colour === "orange") return `${at}m-2.7-2.7h5.4v5.4h-5.4z`;
+  if (colour === "red") return `${at}m0-3.6l3.4 6h-6.8z`;
+  return `${at}m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0`;
+}
+
 function nearestPoint(points, x, y) {
   let best = null;
   let least = REACH ** 2;
-  points.forEach(([px, py], i) => {
-    const distance = (px - x) ** 2 + (py - y) ** 2;
+  points.forEach((point, i) => {
+    const distance = point ? (point[0] - x) ** 2 + (point[1] - y) ** 2 : Infinity;
     if (distance < least) {
       least = distance;
       best = i;
@@ -98,16 +130,18 @@ function nearestPoint(points, x, y) {
 
 function describeRow(card, data, model, i) {
   const value = model.values[i];
-  const facts = [
-    ["truth", plain(data.truth[i])],
-    [model.name, plain(value)],
-    ["off by", plain(Math.abs(value - data.truth[i]))],
-  ];
-  if (model.colours) facts.push(["judged", WORDS[model.colours[i]]]);
-  if (model.unread.includes(i)) facts.push(["answer", "held no number; the constant's guess counts"]);
+  const facts = [["truth", plain(data.truth[i])]];
+  if (value === null) facts.push([model.name, "no number could be read"]);
+  else facts.push([model.name, plain(value)], ["off by", plain(Math.abs(value - data.truth[i]))]);
+  if (model.colours && value !== null) facts.push(["judged", WORDS[model.colours[i]]]);
+  const text = shortened(data.texts[i], POINT_TEXT);
   card.replaceChildren(
     node("h3", {}, `Row ${data.rows[i]}`),
-    node("p", { class: "row-text" }, data.texts[i]),
-    node("dl", {}, ...facts.flatMap(([key, text]) => [node("dt", {}, key), node("dd", {}, text)])));
-  return [`Row ${data.rows[i]}`, ...facts.map((pair) => pair.join(" ")), data.texts[i]].join(", ");
+    node("p", { class: "row-text" }, text),
+    node("dl", {}, ...facts.flatMap(([key, said]) => [node("dt", {}, key), node("dd", {}, said)])));
+  return [`Row ${data.rows[i]}`, ...facts.map((pair) => pair.join(" ")), text].join(", ");
+}
+
+function shortened(text, most) {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }

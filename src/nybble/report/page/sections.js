@@ -1,38 +1,27 @@
-// The sections of the page in their order; each takes the data and gives nodes, or null.
+// The sections of the page; each takes the data and gives nodes, or null.
 
-const BADGES = { better: "Better", worse: "Worse", undecided: "No difference shown" };
+const BADGES = { better: "▲ Better", worse: "▼ Worse", undecided: "● No difference shown" };
 
-function verdictSection({ verdict, n, reads }) {
+function verdictSection({ verdict, n, reads, notes, trained }) {
   if (!verdict) {
     return [node("p", { class: "lead" }, "This run was trained and not evaluated, so nothing is "
       + "known yet of whether the model got better. ", node("code", {}, "nybble evaluate"),
     " finds out.")];
   }
+  const { outcome, text } = verdict;
   const times = reads === 1 ? "once" : `${reads} times`;
+  const who = trained ? "This run has read its test rows" : "Its test rows were read";
   return [
-    node("p", {}, node("strong", { class: `badge ${verdict.outcome}` }, BADGES[verdict.outcome])),
-    node("p", { class: "lead" }, verdict.lead),
-    verdict.rest ? node("p", {}, verdict.rest) : null,
+    outcome ? node("p", {}, node("strong", { class: `badge ${outcome}` }, BADGES[outcome])) : null,
+    node("p", { class: text.length > 400 ? "lead long" : "lead" }, text),
     node("p", { class: "muted" }, `n = ${fixed(n, 0)} test rows. `
-      + (reads ? `This run has read its test rows ${times}: the more often, the less they prove.` : "")),
+      + (reads ? `${who} ${times}: the more often, the less they prove.` : "")),
+    notes.length ? node("ul", { class: "muted" }, ...notes.map((note) => node("li", {}, note))) : null,
   ];
 }
 
-function scoresSection({ scores, seeds }) {
-  if (!scores) return null;
-  return [scoreTable(scores), node("p", { class: "muted" },
-    "Error and difference: bootstrap-t, paired by row. r²: bootstrap percentiles. Shares: Wilson."),
-  seeds ? seedsNote(seeds) : null];
-}
-
-function seedsNote({ by_seed: bySeed, n, mean, sd, min, max }) {
-  const each = Object.entries(bySeed).map(([seed, error]) => `${rounded(error)} (seed ${seed})`);
-  const spread = sd === null ? "" : `, standard deviation ${rounded(sd)}`;
-  return node("p", {}, `Over ${count(n, "training seed")} the error is ${rounded(mean)} on average`
-    + `${spread}, from ${rounded(min)} to ${rounded(max)}: ${each.join(", ")}.`);
-}
-
-function scatterSection({ scatter }) {
+function scatterSection(data, rows) {
+  const scatter = scatterData(data, rows);
   if (!scatter) return null;
   const host = node("div", { class: "host" });
   const card = node("aside", { class: "card" },
@@ -66,61 +55,50 @@ function scatterNote({ n, rows, thresholds }, model, outside) {
     + (rows.length < n ? `, ${fixed(rows.length, 0)} of them drawn, evenly spaced.` : ".")];
   if (thresholds) {
     const { green_within: a, green_share: b, orange_within: c, orange_share: d } = thresholds;
-    parts.push(`Green: off by less than ${plain(a)} or ${percent(b)}% of the truth; `
-      + `orange: less than ${plain(c)} or ${percent(d)}%.`);
+    parts.push(`Green discs: off by less than ${plain(a)} or ${percent(b)}% of the truth; `
+      + `orange squares: less than ${plain(c)} or ${percent(d)}%; red triangles: more.`);
   }
-  if (model.unread_of_all) {
-    parts.push(`${count(model.unread_of_all, "answer")} held no number (hollow points).`);
-  }
-  if (outside) parts.push(`${count(outside, "prediction")} beyond the axes, drawn at the edge.`);
+  if (!thresholds && model.colours) parts.push("Green discs, orange squares, red triangles, by the recipe's bounds.");
+  if (model.unread) parts.push(`${count(model.unread, "answer")} held no number and ${model.unread === 1 ? "is" : "are"} not drawn.`);
+  if (outside) parts.push(`${count(outside, "prediction")} beyond the axes, hollow at the edge.`);
   return parts.join(" ");
 }
 
-function runningSection({ running }) {
-  if (!running || running.k.length < 2) return null;
-  const paint = colours(running.curves);
-  const shown = new Set(running.curves.filter((one) => one.role !== "reference").map((one) => one.name));
-  const series = () => running.curves
-    .filter((one) => shown.has(one.name) || !shown.size)
-    .map((one) => ({ ...one, x: running.k, y: one.mean, colour: paint.get(one.name) }));
+function runningSection({ running, models, measure, n }) {
+  if (!running || running[0].n.length < 2) return null;
+  const colour = new Map(models.map((model) => [model.name, model.colour]));
+  const shown = new Set(running.slice(0, 2).map((curve) => curve.name));
+  const scaled = (values) => (measure.share ? values.map((value) => (value === null ? null : 100 * value)) : values);
+  const curves = running.map(({ name, n: x, value, low, high }) => ({
+    name, x, y: scaled(value), low: scaled(low), high: scaled(high), colour: colour.get(name),
+  }));
+  const series = () => curves.filter((one) => shown.has(one.name) || !shown.size);
   const host = node("div", { class: "host" });
   const later = () => {
-    const label = "Running mean error over the test rows, with its 95% band.";
-    const again = lineChart(host, label, 340, series,
-      { x: "test rows", y: "mean absolute error", range: settledRange });
-    const options = running.curves.map(({ name }) => ({
-      value: name, text: name, colour: paint.get(name), on: shown.has(name),
-    }));
+    const label = `${measure.title} over the first test rows, with its 95% band.`;
+    const title = `${measure.title}${measure.share ? ", %" : ""}`;
+    const again = lineChart(host, label, 340, series, { x: "test rows", y: title, range: settledRange });
+    const options = curves.map(({ name, colour: own }) => ({ value: name, text: name, colour: own, on: shown.has(name) }));
     host.before(choices("Models", options, (name, on) => {
-      if (on) shown.add(name);
-      else shown.delete(name);
+      shown[on ? "add" : "delete"](name);
       again();
     }));
   };
-  const note = `n = ${fixed(running.n, 0)} rows, in the order of the test data. Bands: 1.96 standard `
-    + "errors either side. A curve that still drifts at the right says that more rows are needed.";
+  const note = `n = ${fixed(n, 0)} rows, in the order of the test data. Bands: 95% at each number of `
+    + "rows. A curve that still drifts at the right says that more rows are needed.";
   return { nodes: [host, node("p", { class: "muted" }, note)], later };
 }
 
 // The first few rows swing widely: the axis is that of the curves from a twentieth of the rows on.
 function settledRange(series) {
-  const late = (values) => values.slice(Math.ceil(values.length / 20));
-  const high = Math.max(...series.flatMap((one) => late(one.high)));
-  const low = Math.min(...series.flatMap((one) => late(one.low)));
+  const late = (values, x) => values.filter((value, i) => value !== null && x[i] >= x.at(-1) / 20);
+  const high = Math.max(...series.flatMap((one) => late(one.high, one.x)));
+  const low = Math.min(...series.flatMap((one) => late(one.low, one.x)));
   return [Math.min(0, low), high * 1.05 || 1];
 }
 
-function extremesSection({ extremes }) {
-  if (!extremes || !extremes.worst.length) return null;
-  const rows = count(extremes.worst.length, "row");
-  return [
-    extremeTable(`The ${rows} where the tuned model is furthest off`, extremes.worst, extremes),
-    extremeTable(`The ${rows} where it is closest`, extremes.best, extremes),
-  ];
-}
-
 function tokensSection({ tokens }) {
-  if (!tokens.length) return null;
+  if (!tokens?.length) return null;
   const legend = node("p", { class: "muted" }, "The first training rows as the model sees them: ",
     node("mark", { class: "token" }, "scored"), " tokens are what it learns to say, ",
     node("span", { class: "token special" }, "special"), " ones are not text, ↵ is a line break.");
@@ -128,11 +106,12 @@ function tokensSection({ tokens }) {
 }
 
 function recipeSection({ recipe }) {
+  if (!recipe) return null;
   return [node("pre", { tabindex: 0, "aria-label": "The recipe as YAML" }, recipe)];
 }
 
 function environmentSection({ environment }) {
-  if (!environment.length) return null;
+  if (!environment?.length) return null;
   const pairs = environment.flatMap(([key, value]) => [node("dt", {}, key), node("dd", {}, value)]);
   return [node("dl", { class: "pairs" }, ...pairs)];
 }

@@ -1,0 +1,1 @@
+"""Metrics on plain arrays: what answers are worth, whatever model gave them."""
