@@ -5,7 +5,12 @@ import torch
 from peft import IA3Config, KasaConfig, LoraConfig, MontecloraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from nybble.model.adapters import attach_adapters, load_adapters, trainable_parameters
+from nybble.model.adapters import (
+    attach_adapters,
+    load_adapters,
+    trainable_parameters,
+    without_adapters,
+)
 from nybble.model.load import load_base
 from nybble.recipe.schema import LoraPart
 from nybble.runs.errors import InputError
@@ -125,3 +130,19 @@ def test_an_adapter_that_is_no_lora_is_refused(base, tmp_path) -> None:
     get_peft_model(base, config).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="is of the kind IA3"):
         load_adapters(base, tmp_path)
+
+
+@pytest.mark.parametrize("saved", [[], ["embed_tokens"], ["norm"]])
+def test_a_base_is_what_it_was_when_its_adapters_are_off(base, saved) -> None:
+    before = {name: value.clone() for name, value in base.state_dict().items()}
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        logits = base(ids).logits
+        model = attach_adapters(base, LoraPart(modules_to_save=saved), 0)
+        for parameter in trainable_parameters(model).values():
+            parameter.add_(0.1)
+        assert not torch.allclose(model(ids).logits, logits, atol=1e-3)
+        after = without_adapters(model)
+        assert torch.equal(after(ids).logits, logits)
+    assert after.state_dict().keys() == before.keys()
+    assert not trainable_parameters(after)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import ModulesToSaveWrapper
 from torch import nn
 
 from nybble.model.adapted import (
@@ -104,6 +105,20 @@ def load_adapters(model: Any, folder: Path, new_ids: Sequence[int] = ()) -> Peft
         )
     refuse_plain_lora(adapted, str(folder))
     return in_fp32(adapted)
+
+
+def without_adapters(model: PeftModel) -> Any:
+    """The base of `model`, as it was before: for other adapters, or to be asked itself."""
+    own = {
+        name: module.original_module
+        for name, module in model.get_base_model().named_modules()
+        if isinstance(module, ModulesToSaveWrapper)
+    }
+    base = model.unload()
+    # PEFT leaves the modules that were trained whole in the place of the base's own.
+    for name, module in own.items():
+        base.set_submodule(name, module)
+    return base
 
 
 def in_fp32(model: PeftModel) -> PeftModel:

@@ -12,7 +12,7 @@ from nybble.generation.cache import ModelCache, PredictionCache
 from nybble.generation.identity import local_identity
 from nybble.generation.remote import RemoteModel
 from nybble.generation.sampling import Sampling
-from nybble.model.adapters import load_adapters
+from nybble.model.adapters import load_adapters, without_adapters
 from nybble.model.device import current_device
 from nybble.model.load import load_base
 from nybble.pipeline.contenders import Local, Remote
@@ -64,7 +64,7 @@ def _ask_on_one_base(to_ask: Sequence[ToAsk], cache: PredictionCache) -> dict[st
         kind: Kind = "tuned" if one.model.run else "adapter" if adapter else "base"
         found[one.model.name] = Contender(one.model.name, kind, examiner.judge(answers))
         if adapter:
-            base = model.unload()
+            base = without_adapters(model)
     return found
 
 
