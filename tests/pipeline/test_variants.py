@@ -14,6 +14,7 @@ from nybble.export.card import write_card
 from nybble.export.published import check_published, list_files, stage_run
 from nybble.export.push import what_to_push
 from nybble.generation.sampling import Sampling
+from nybble.pipeline.compare import Wanted, compare_models
 from nybble.pipeline.contenders import read_named
 from nybble.pipeline.inference import find_subject, load_speaker
 from nybble.pipeline.merge import merge_run
@@ -138,3 +139,21 @@ def test_a_whole_model_is_compared_as_one_of_its_own(whole) -> None:
     assert tuned.model_folder == whole.model.absolute() and tuned.adapter_folder is None
     assert tuned.run == whole and base.run is None
     assert rows.lora is None
+
+
+def test_a_base_is_asked_in_the_tokens_that_it_has(taught, tmp_path) -> None:
+    rows = load_recipe(str(taught.recipe), ["evaluate.size=6", "evaluate.truth=null"])
+    models = [str(taught.path), "bundled:mini"]
+    found, folder = compare_models(Wanted(models, data=rows, output=tmp_path / "out"))
+    assert found["n"] == 6
+    texts = json.loads((folder / "predictions.json").read_text())["text"]
+    assert all("<|costs|>" in text for text in texts)
+
+
+def test_a_whole_model_whose_rows_changed_is_refused(whole, tmp_path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(whole.path, copy)
+    environment = json.loads((copy / "environment.json").read_text()) | {"data": "0" * 64}
+    (copy / "environment.json").write_text(json.dumps(environment))
+    with pytest.raises(InputError, match="training rows changed"):
+        compare_models(Wanted([str(copy), "bundled:mini"], output=tmp_path / "out"))

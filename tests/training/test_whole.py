@@ -117,4 +117,8 @@ def test_its_answers_are_not_taken_for_its_bases(stage, plan) -> None:
     model.model.norm.weight.data[0] += 1e-3
     after = local_identity(model, stage.model_folder, *known)
     base = local_identity(model, stage.model_folder, *known, adapted=False)
-    assert len({before, after, base}) == 3
+    taught = [
+        local_identity(model, stage.model_folder, *known, adapted=False, new_tokens=tokens)
+        for tokens in (["<|a|>"], ["<|b|>"])
+    ]
+    assert len({before, after, base, *taught}) == 5

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,24 @@ _SAYS_NOTHING = ("base_model_name_or_path", "revision", "inference_mode", "auto_
 
 
 def local_identity(
-    model: Any, folder: Path, quantization: str, dtype: str, adapted: bool = True
+    model: Any,
+    folder: Path,
+    quantization: str,
+    dtype: str,
+    adapted: bool = True,
+    new_tokens: Sequence[str] = (),
 ) -> str:
     """What tells a loaded model from every other: its base, how that is computed, its adapter.
 
     The base is known by the files of `folder` (their names on the Hub are checksums; elsewhere
     weights count by size and time, the rest by content), the adapter by its values in memory.
-    Without `adapted`, it is the base alone.
+    Without `adapted`, it is the base alone, with rows for `new_tokens`: of two bases with other
+    ones, the same ids say something else.
     """
     device = compute_device(model).type
     parts = [nybble_version, torch.__version__, _base(folder), quantization, dtype, device]
+    if new_tokens:
+        parts.append(json.dumps(list(new_tokens)))
     return "|".join([*parts, _adapter(model) if adapted else "base"])
 
 

@@ -55,8 +55,11 @@ def _ask_on_one_base(to_ask: Sequence[ToAsk], cache: PredictionCache) -> dict[st
     for one in to_ask:
         adapter = one.model.adapter_folder
         model = load_adapters(base, adapter) if adapter else base
-        quantization = one.model.recipe.model.quantization
-        identity = local_identity(model, first.model_folder, quantization, plan.compute_dtype)
+        part = one.model.recipe.model
+        identity = local_identity(
+            model, first.model_folder, part.quantization, plan.compute_dtype,
+            new_tokens=part.new_tokens,
+        )  # fmt: skip
         examiner = Examiner(one.stage, plan, one.examples)
         # What was trained has learnt the form; a base is shown it.
         shots = () if adapter or one.model.run else one.stage.shots

@@ -20,7 +20,7 @@ from nybble.pipeline.contenders import Guesser, Local, Named, People, Remote, re
 from nybble.pipeline.judged_files import count_test_read, side_by_side
 from nybble.pipeline.people import PeoplesAnswers, read_people, rows_answered
 from nybble.pipeline.references import FLOOR, references
-from nybble.pipeline.same_rows import check_fingerprint, check_same_split
+from nybble.pipeline.same_rows import check_fingerprint, check_same_split, own_recipe
 from nybble.pipeline.stage import Stage, asking_stage, judged, make_stage
 from nybble.pipeline.truths import items_of
 from nybble.recipe import Recipe
@@ -78,7 +78,7 @@ def compare_models(wanted: Wanted) -> tuple[dict[str, Any], Path]:
     runs = [one for one in locals_ if one.run] if wanted.data is None else []
     for one in runs:
         # Of another tokenizer or form, the same rows have another fingerprint.
-        if _asks_alike(one.recipe, recipe):
+        if one.run and _asks_alike(own_recipe(one.run), recipe):
             check_fingerprint(one, rows.stage.prepared.fingerprint)
     for line in notes:
         print(line)
@@ -217,7 +217,7 @@ def _form(one: Local, rows: _Rows) -> tuple[Stage, list[Example]]:
 
 def _asks_alike(own: Recipe, rows: Recipe) -> bool:
     """Whether the two recipes make the same tokens of a row."""
-    fields = ("base", "revision", "trust_remote_code")
+    fields = ("base", "revision", "trust_remote_code", "new_tokens")
     same_model = all(getattr(own.model, name) == getattr(rows.model, name) for name in fields)
     return same_model and own.data == rows.data
 

@@ -79,6 +79,8 @@ def answers_kept(
 ) -> ModelCache:
     """What the model has answered already, with its adapter or without: an evaluation that was
     interrupted goes on, and one that is repeated asks only what is new."""
-    quantization = stage.recipe.model.quantization
-    identity = local_identity(model, stage.model_folder, quantization, plan.compute_dtype, adapted)
+    part = stage.recipe.model
+    identity = local_identity(
+        model, stage.model_folder, part.quantization, plan.compute_dtype, adapted, part.new_tokens
+    )
     return ModelCache(PredictionCache(folder.evaluation / "answers.jsonl"), identity)
