@@ -59,3 +59,32 @@ def test_a_metric_of_ones_own_says_which_way_is_better() -> None:
     assert not part("{task: text, metric: 'a.py:f', greater_is_better: false}").greater_is_better
     assert part("{task: text, metric: 'a.py:f'}").own_metric
     assert not part("{task: text, metric: chrf}").own_metric
+
+
+BEST = "{load_best_model_at_end: true, metric_for_best_model: %s}"
+
+
+@pytest.mark.parametrize(
+    ("metric", "evaluate", "told"),
+    [
+        ("mae", "{task: number, during_training: 8}", "as validation_mae one of the task's own"),
+        ("validation_mae", "{task: number}", "evaluate.during_training"),
+        ("validation_mae", "{during_training: 8}", "evaluate.task"),
+        ("validation_mae", "{task: number, during_training: 8, size: 0}", "evaluate.size"),
+    ],
+)
+def test_a_best_by_what_is_not_measured_is_refused(metric: str, evaluate: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        parse_recipe(f"{LEAST}{evaluate}\ntrain: {BEST % metric}", "mine.yaml", [])
+
+
+@pytest.mark.parametrize(
+    ("metric", "said", "greater"),
+    [("validation_f", "", False), ("validation_f", ", greater_is_better: true", True),
+     ("validation_loss", "", None)],
+)  # fmt: skip
+def test_a_best_by_a_metric_of_ones_own_is_the_way_that_it_says(metric, said, greater) -> None:
+    own = "{task: text, metric: 'a.py:f', greater_is_better: false, during_training: 8}"
+    best = (BEST % metric).replace("}", f"{said}}}")
+    recipe = parse_recipe(f"{LEAST}{own}\ntrain: {best}", "mine.yaml", [])
+    assert recipe.training.greater_is_better is greater

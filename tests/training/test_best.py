@@ -50,7 +50,8 @@ def test_patience_counts_as_transformers_does(values, threshold, patience) -> No
 @pytest.mark.parametrize(
     ("metric", "greater"),
     [("validation_loss", False), ("mae", False), ("rouge_l", True), ("pass@1", True),
-     ("squared_error", False), ("exact_match", True)],
+     ("squared_error", False), ("exact_match", True), ("validation_rmsle", False),
+     ("validation_red", False), ("validation_green", True), ("scored", True)],
 )  # fmt: skip
 def test_which_way_is_better_follows_from_the_name(metric: str, greater: bool) -> None:
     assert greater_is_better(part(metric_for_best_model=metric)) is greater

@@ -84,7 +84,7 @@ def _train(stage: Stage, plan: Plan, folder: RunFolder, checkpoint: Path | None)
             batch_tokens=recipe.train.batch_tokens,
         ).fitted(),
         validation=validation_steps(stage, train_step.layout),
-        part=recipe.train,
+        part=recipe.training,
         folder=folder,
         fingerprint=stage.prepared.fingerprint,
         base=stage.base_reference,

@@ -192,7 +192,30 @@ class Recipe(Part):
             )
         if self.train.early_stopping_patience is not None and self.train.eval_steps == 0:
             raise ValueError("train.early_stopping_patience needs train.eval_steps over 0")
+        metric = self.train.metric_for_best_model
+        if not self.train.seeks_best or metric == "validation_loss":
+            return self
+        if not metric.startswith("validation_"):
+            raise ValueError(
+                f"train.metric_for_best_model = {metric} is not measured while training: it is "
+                f"validation_loss, or as validation_{metric} one of the task's own"
+            )
+        judged = self.evaluate.task and self.evaluate.size and self.evaluate.during_training
+        if not judged:
+            raise ValueError(
+                f"train.metric_for_best_model = {metric} is measured by evaluate.during_training "
+                "rows, which needs to be over 0, as evaluate.size, and evaluate.task said"
+            )
         return self
+
+    @property
+    def training(self) -> TrainPart:
+        """`train`, and which way is better where `evaluate` says it of a metric of one's own."""
+        own = self.evaluate.own_metric and f"validation_{self.evaluate.headline}"
+        if self.train.greater_is_better is None and self.train.metric_for_best_model == own:
+            greater = self.evaluate.greater_is_better
+            return self.train.model_copy(update={"greater_is_better": greater})
+        return self.train
 
 
 def sections() -> dict[str, type[Part]]:

@@ -8,7 +8,8 @@ from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 
 # Metrics that are better when they are less, by the ends of their names.
-LESS_IS_BETTER = ("loss", "error", "perplexity", "mae", "mse", "rmse", "distance")
+LESS_IS_BETTER = ("loss", "error", "perplexity", "mae", "mse", "rmse", "rmsle",
+                  "distance", "_red")  # fmt: skip
 
 
 @dataclass(frozen=True)
