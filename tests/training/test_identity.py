@@ -1,7 +1,9 @@
 import pytest
 
 from nybble.recipe import load_recipe
+from nybble.recipe.references import map_references
 from nybble.runs.errors import InputError
+from nybble.sources import absolute
 from nybble.training.identity import check_identity, identity_of
 
 
@@ -18,3 +20,11 @@ def test_every_field_that_differs_is_told_as_it_was_and_is() -> None:
 
 def test_how_often_is_saved_may_change() -> None:
     check_identity("run", identity("train.save_steps=3"), identity("train.save_strategy=no"))
+
+
+def test_a_path_is_the_same_as_the_one_that_a_run_writes_down(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    begun = load_recipe("price-demo", ["model.base=./mine", "model.adapter=./learnt"])
+    resumed = map_references(begun, absolute)
+    check_identity("run", identity_of(begun), identity_of(resumed))
+    assert resumed.model.base == str(tmp_path / "mine")

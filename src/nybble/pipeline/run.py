@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nybble.export.publish import check_publish, publish_end
-from nybble.pipeline.seeds import finished, further_seeds
+from nybble.pipeline.seeds import finished, folder_of, further_seeds
 from nybble.pipeline.stage import Stage, judged, make_stage
 from nybble.pipeline.together import check_seeds, help_train, quiet, together
 from nybble.recipe import Recipe, dump_recipe
@@ -93,10 +93,13 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
 
 
 def evaluate_run(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
-    """Evaluate the adapter of an earlier run; its folder counts the reads of its test rows."""
+    """Evaluate what an earlier run trained; its folder counts the reads of its test rows."""
     check_not_locked(folder.path)
-    if not folder.trained.exists():
-        raise InputError(f"{folder.path} is not trained yet.", "Finish it with `nybble resume`.")
+    for one in (folder, *(folder_of(folder, seed) for seed in further_seeds(folder))):
+        if not one.trained.exists():
+            raise InputError(
+                f"{one.path} is not trained yet.", f"Finish it with `nybble resume {folder.path}`."
+            )
     stage = make_stage(recipe)
     if not stage.judged:
         raise InputError(

@@ -46,6 +46,14 @@ def finished(folder: RunFolder, judged: bool) -> bool:
     return all(one.trained.exists() for one in (folder, *(folder_of(folder, s) for s in seeds)))
 
 
+def forget_judged(folder: RunFolder) -> None:
+    """Remove what was judged: of an evaluation that is cut off, no part stays beside another's."""
+    for path in (folder.path / SPREAD, folder.comparison):
+        path.unlink(missing_ok=True)
+    for seed in further_seeds(folder):
+        (folder_of(folder, seed).path / SCORES).unlink(missing_ok=True)
+
+
 def write_scores(folder: RunFolder, tuned: Contender) -> None:
     """Write `evaluation/scores.json`: what a further seed's model makes of each test row."""
     folder.write(SCORES, {"sums": tuned.sums.tolist()})

@@ -20,6 +20,7 @@ from nybble.pipeline.seeds import (
     SCORES,
     ask_for,
     folder_of,
+    forget_judged,
     further_seeds,
     write_scores,
     write_spread,
@@ -115,5 +116,14 @@ def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
 
 
 def judge(stage: Stage, plan: Plan, folder: RunFolder) -> dict[str, Any]:
-    """Judge what was trained into `folder`."""
-    return evaluate(stage, plan, load_model(stage, plan, folder.trained), folder)
+    """Judge what was trained into `folder`, also with further seeds."""
+    seeds = further_seeds(folder)
+    if seeds:
+        forget_judged(folder)
+    comparison = evaluate(stage, plan, load_model(stage, plan, folder.trained), folder)
+    for seed in seeds:
+        print(f"seed       {seed}")
+        _examine(stage.with_seed(seed), plan, folder_of(folder, seed))
+    if seeds:
+        print(f"seeds      {write_spread(folder, stage.recipe.train.seed)}")
+    return comparison

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nybble.recipe.references import map_references
 from nybble.recipe.schema import Recipe
 from nybble.runs.errors import InputError
+from nybble.sources import absolute
 
 # How often is looked, saved and told, and how memory is used, changes nothing of what is learnt.
 FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recompute",
@@ -14,7 +16,11 @@ FREE = ("eval_steps", "save_steps", "save_strategy", "save_total_limit", "recomp
 
 
 def identity_of(recipe: Recipe) -> dict[str, Any]:
-    """The fields of model, adapters and optimisation that decide what is learnt."""
+    """The fields of model, adapters and optimisation that decide what is learnt.
+
+    Paths are absolute, as in the recipe that a run writes down to be resumed by.
+    """
+    recipe = map_references(recipe, absolute)
     parts = recipe.model_dump(mode="json", include={"model", "lora", "train"})
     adapters = "none, the whole model" if recipe.lora is None else "lora"
     return {"adapters": adapters} | {
