@@ -12,6 +12,7 @@ from nybble.evaluation.slices import slicings
 from nybble.evaluation.statistics import holm, mcnemar, paired_interval, permutation
 from nybble.evaluation.task import Item, Judged
 from nybble.evaluation.tasks.label import LabelTask
+from nybble.evaluation.tasks.loss import LossTask
 from nybble.runs.errors import InputError
 
 NOISES = {"few-shot base": 120.0, "tuned": 10.0, "twin": 10.0, "floor": 1.0}
@@ -186,3 +187,14 @@ def test_what_cannot_be_compared_is_refused(make_shop) -> None:
     single = [Contender(one.name, "base", one.judged[:1]) for one in (a, b)]
     with pytest.raises(InputError):
         compare(shop.task, single, 0)
+
+
+def test_rows_to_settle_a_loss_are_those_of_its_ratio() -> None:
+    """Long rows have more of the difference; of the loss per token, all say the same."""
+    def of(name: str, loss: float) -> Contender:
+        rows = enumerate((2, 30, 500, 7))
+        return Contender(name, "base", [Judged(i, "", "", loss, "", loss, n) for i, n in rows])
+
+    (pair,) = compare(LossTask(), [of("a", 1.5), of("b", 1.25)], 0)["pairs"]
+    assert pair["outcome"] == "undecided"
+    assert pair["rows_to_settle"] == 6

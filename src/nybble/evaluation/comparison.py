@@ -15,7 +15,14 @@ from nybble.evaluation.contender import Contender, Floats
 from nybble.evaluation.estimates import Estimates, estimates_for
 from nybble.evaluation.metrics.numbers import Thresholds
 from nybble.evaluation.slices import Slicing, sliced
-from nybble.evaluation.statistics import LEVEL, Interval, holm, rows_to_settle, running_estimate
+from nybble.evaluation.statistics import (
+    LEVEL,
+    Interval,
+    holm,
+    linearised,
+    rows_to_settle,
+    running_estimate,
+)
 from nybble.evaluation.task import Task
 from nybble.evaluation.verdict import verdict
 from nybble.evaluation.words import words_of
@@ -45,9 +52,8 @@ def compare(
         pair["p_holm"] = p
         pair["outcome"] = _outcome(pair, task.higher_is_better)
         if pair["outcome"] == "undecided":
-            pair["rows_to_settle"] = rows_to_settle(
-                _differences(by_name[pair["a"]], by_name[pair["b"]])
-            )
+            a, b = by_name[pair["a"]], by_name[pair["b"]]
+            pair["rows_to_settle"] = rows_to_settle(linearised(a.sums - b.sums, a.weights))
     words = words_of(task.metric)
     comparison = {
         "task": task.name,
@@ -177,12 +183,6 @@ def _pair(a: Contender, b: Contender, estimates: Estimates) -> dict[str, Any]:
         "outcome": "undecided",
         "rows_to_settle": None,
     }
-
-
-def _differences(a: Contender, b: Contender) -> Floats:
-    """Each row's part [rows] of the difference, whose mean it is."""
-    found: Floats = (a.sums - b.sums) / a.weights.mean()
-    return found
 
 
 def _outcome(pair: dict[str, Any], higher_is_better: bool) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nybble.evaluation.contender import Contender
 from nybble.evaluation.seeds import recipe_interval, seed_spread
+from nybble.evaluation.statistics import linearised
 from nybble.evaluation.verdict import recipe_verdict
 from nybble.runs.folder import RunFolder
 
@@ -69,7 +70,7 @@ def write_spread(folder: RunFolder, first: int) -> str:
     sums |= {s: np.array(folder_of(folder, s).read(SCORES)["sums"]) for s in further_seeds(folder)}
     values = {seed: float(of_seed.sum() / weights.sum()) for seed, of_seed in sums.items()}
     baseline = scores[comparison["baseline_name"]] * weights
-    differences_sn = np.stack([of_seed - baseline for of_seed in sums.values()]) / weights.mean()
+    differences_sn = np.stack([linearised(s - baseline, weights) for s in sums.values()])
     found = {
         "metric": comparison["metric"],
         "by_seed": {str(seed): value for seed, value in values.items()},

@@ -178,3 +178,12 @@ def test_unequal_rows_and_impossible_levels_are_refused() -> None:
         paired_interval(np.zeros(3), np.zeros(1))
     with pytest.raises(InputError, match="level"):
         mean_interval(np.arange(3.0), level=1.0)
+
+
+def test_differences_that_differ_by_rounding_are_equal() -> None:
+    """Else their spread, of the last bits, would make an interval of next to no width."""
+    b = np.array([1.0, 2.0, 3.0])
+    found, exact = paired_interval(b + 0.3, b), paired_interval(np.full(3, 0.3), np.zeros(3))
+    assert len(set((b + 0.3 - b).tolist())) > 1
+    assert ends(found) == pytest.approx(ends(exact))
+    assert paired_p(b + 0.3, b) == paired_p(np.full(3, 0.3), np.zeros(3)) == 0.25

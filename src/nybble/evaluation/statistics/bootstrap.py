@@ -23,6 +23,7 @@ from nybble.runs.errors import InputError
 
 RESAMPLES = 10_000
 CHUNK_DRAWS = 2_000_000
+ROUNDING = 1e-12
 SMALLEST_SPREAD = 0.05
 """The least spread that a resample is credited with, as a share of the errors' own.
 
@@ -109,7 +110,7 @@ def paired_interval(
     differences = errors_a - errors_b
     check_rows(differences)
     check_level(level)
-    if np.all(differences == differences[0]):
+    if _equal_differences(errors_a, errors_b):
         return equal_interval(float(differences[0]), len(differences), level)
     return studentised(differences, None, seed, resamples).interval(level)
 
@@ -121,9 +122,20 @@ def paired_p(
     check_pair(errors_a, errors_b)
     differences = errors_a - errors_b
     check_rows(differences)
-    if np.all(differences == differences[0]):
+    if _equal_differences(errors_a, errors_b):
         return equal_p(float(differences[0]), len(differences))
     return studentised(differences, None, seed, resamples).p()
+
+
+def _equal_differences(errors_a: Floats, errors_b: Floats) -> bool:
+    """Whether a - b is the same on all rows, to the rounding of the errors that it was made of.
+
+    1.3 - 1.0 and 2.3 - 2.0 differ in the last bits, a spread that says nothing of other rows.
+    """
+    differences = errors_a - errors_b
+    size = np.abs(errors_a) + np.abs(errors_b)
+    apart = np.abs(differences - differences[0])
+    return bool(np.all(apart <= ROUNDING * np.maximum(size, size[0])))
 
 
 def equal_interval(value: float, n: int, level: float) -> Interval:
