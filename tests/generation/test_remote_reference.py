@@ -8,6 +8,7 @@ from nybble.runs.errors import InputError
     ("text", "expected"),
     [
         ("openai:gpt-4.1-nano", RemoteReference("gpt-4.1-nano")),
+        ("openai:claude@20250101", RemoteReference("claude@20250101")),
         (
             "openai:org/model:free@https://openrouter.ai/api/v1/",
             RemoteReference("org/model:free", "https://openrouter.ai/api/v1"),
@@ -37,6 +38,9 @@ def test_what_a_reference_means(text, expected) -> None:
         ("openai:a@https://h/v1@https://i/v1", "is no address of a server"),
         ("openai:m@https://user:word@h/v1", "no secret may be in it"),
         ("openai:m@https://h/v1?key=x", "is no address of a server"),
+        ("openai:m@ftp://h/v1", "names no remote model"),
+        ("openai:m@localhost:8000/v1", "names no remote model"),
+        ("openai:m@my-host.org/v1#input=1", "names no remote model"),
         ("openai:m#speed=9", "there is no setting 'speed'"),
         ("openai:m#input=cheap", "input = 'cheap'"),
         ("openai:m#input=nan", "input = 'nan'"),

@@ -112,8 +112,9 @@ def test_a_text_is_the_rows_answer_or_a_column():
 
 
 def test_a_column_to_slice_by_must_be_there():
-    with pytest.raises(InputError, match=r"no column 'kind' \(evaluate.slices\)"):
+    with pytest.raises(InputError, match=r"no column 'kind' \(evaluate.slices\)") as caught:
         check(splits(), slices=["kind"])
+    assert "evaluate.slices=[] leaves it out" in caught.value.fix
 
 
 def test_judging_while_training_needs_validation_rows():

@@ -32,6 +32,9 @@ KEY_VARIABLES = {
 }
 LOCAL = ("localhost", "127.0.0.1", "::1")
 _FORM = re.compile(r"openai:(?P<model>[^#]+?)(@(?P<url>https?://[^#\s]+))?(#(?P<settings>.*))?")
+# A model's name does not end like this: an address without https://, which else would be taken for
+# a model of OpenAI, and what is asked be sent there.
+_ADDRESS = re.compile(r".@(localhost|[^@]*[:/])")
 _HOW = "Write openai:MODEL or openai:MODEL@https://HOST/v1."
 
 
@@ -93,7 +96,7 @@ def is_remote(text: str) -> bool:
 def parse_remote(text: str) -> RemoteReference:
     """What `text` means. Raises `InputError` naming the part that is wrong; nothing is sent."""
     match = _FORM.fullmatch(text)
-    if match is None or match["model"].startswith("@http"):
+    if match is None or match["model"].startswith("@http") or _ADDRESS.search(match["model"]):
         raise InputError(f"{masked(text)!r} names no remote model.", _HOW)
     url = (match["url"] or OPENAI).rstrip("/")
     parts = urlsplit(url)

@@ -100,17 +100,19 @@ def column_number(example: Example, column: str, field: str, source: str) -> flo
     return value
 
 
-def _check_has(example: Example, column: str, field: str, source: str) -> None:
+def _check_has(
+    example: Example, column: str, field: str, source: str, without: str = "null"
+) -> None:
     if column not in example.columns:
         raise InputError(
             f"{source}: row {example.number} has no column {column!r} ({field}).",
-            f"There are {', '.join(example.columns)}; {field}=null leaves it out.",
+            f"There are {', '.join(example.columns)}; {field}={without} leaves it out.",
         )
 
 
 def _check_column(examples: Sequence[Example], column: str, source: str) -> None:
     for example in examples:
-        _check_has(example, column, "evaluate.slices", source)
+        _check_has(example, column, "evaluate.slices", source, without="[]")
 
 
 def _check_labels(
