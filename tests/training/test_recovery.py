@@ -1,5 +1,6 @@
 """Memory that runs out anywhere: the same adapters, and what happened in the metrics."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,9 +11,11 @@ import torch
 
 from nybble.engine.step import TrainStep
 from nybble.model.adapters import trainable_parameters
+from nybble.planner.plan import Plan
+from nybble.planner.tighter import tighter_plan
 from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import NybbleError
-from nybble.training.recovery import ran_out
+from nybble.training.recovery import Room, ran_out
 from nybble.training.update import Update
 
 pytestmark = pytest.mark.slow
@@ -205,3 +208,30 @@ def test_an_error_that_came_of_it_is_recognised() -> None:
     assert known
     assert "1.50 GiB" in known.message
     assert ran_out(RuntimeError("size mismatch")) is None
+
+
+class PlanHolder:
+    """Of a step, its plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def tighten(self, plan: Plan) -> None:
+        self.plan = plan
+
+
+def test_whatever_is_tightened_is_remembered() -> None:
+    """Plan after plan, as tight as can be: a resumed training begins with each as it was."""
+    first = plan = Plan(
+        device="cuda", device_name="x", compute_dtype="bfloat16", weight_bytes=0, reason="",
+        bytes_per_token=0, micro_batch_tokens=400, recompute_layers=4, lean_layers=0,
+        keep_weights=True, offload=False, host_vocabulary=False, buffer_bytes=2**28,
+        attention_layers=3,
+    )  # fmt: skip
+    while (tight := tighter_plan(plan, 8, 100)) is not None:
+        plan = tight
+        begun, resumed = (Room(PlanHolder(first), 8, 100, print) for _ in range(2))
+        begun.train_step.tighten(plan)
+        resumed.restore(json.loads(json.dumps(begun.state())))
+        assert resumed.train_step.plan == plan
+    assert plan.attention_layers == 0

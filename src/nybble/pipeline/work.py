@@ -46,8 +46,8 @@ def plan_as_begun(stage: Stage, folder: RunFolder) -> Plan:
     bits_count = here.device == "cpu" or stage.recipe.train.deterministic
     if not bits_count or here.device_name != begun["device_name"]:
         return here
-    kept = {name: begun[name] for name in ("micro_batch_tokens", "recompute_layers", "lean_layers")}
-    return replace(here, **kept)
+    parts = ("micro_batch_tokens", "recompute_layers", "lean_layers", "attention_layers")
+    return replace(here, **{name: begun[name] for name in parts if name in begun})
 
 
 def begin(stage: Stage, plan: Plan, folder: RunFolder, seeds: int) -> None:

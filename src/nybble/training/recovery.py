@@ -11,8 +11,8 @@ from nybble.runs.errors import NybbleError, memory_error
 P = ParamSpec("P")
 T = TypeVar("T")
 # What of a plan is tightened, and so kept in a checkpoint.
-TIGHTENED = ("micro_batch_tokens", "recompute_layers", "lean_layers", "keep_weights", "offload",
-             "buffer_bytes")  # fmt: skip
+TIGHTENED = ("micro_batch_tokens", "recompute_layers", "lean_layers", "attention_layers",
+             "keep_weights", "offload", "buffer_bytes")  # fmt: skip
 
 
 class Room:
@@ -57,7 +57,8 @@ class Room:
         """Go on as tight as `state` says, on the same kind of device."""
         plan = self.train_step.plan
         if state and state["device_name"] == plan.device_name:
-            self.train_step.tighten(replace(plan, **{name: state[name] for name in TIGHTENED}))
+            known = {name: state[name] for name in TIGHTENED if name in state}
+            self.train_step.tighten(replace(plan, **known))
 
     def _tighten(self, step: int, known: NybbleError) -> None:
         plan = tighter_plan(self.train_step.plan, self.layers, self.longest)
