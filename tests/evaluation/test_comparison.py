@@ -191,6 +191,7 @@ def test_what_cannot_be_compared_is_refused(make_shop) -> None:
 
 def test_rows_to_settle_a_loss_are_those_of_its_ratio() -> None:
     """Long rows have more of the difference; of the loss per token, all say the same."""
+
     def of(name: str, loss: float) -> Contender:
         rows = enumerate((2, 30, 500, 7))
         return Contender(name, "base", [Judged(i, "", "", loss, "", loss, n) for i, n in rows])

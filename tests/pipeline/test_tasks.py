@@ -186,7 +186,9 @@ def test_seeds_speak_for_the_recipe_by_the_tasks_own_metric(recipe, tmp_path: Pa
     assert "the recipe's models get" in found["verdict"]
     fewer = again(run, "evaluate.size=8")
     found = RunFolder(run).read("evaluation/seeds.json")
-    assert fewer["n"] == len(RunFolder(run / "seeds/seed-43").read("evaluation/scores.json")["sums"])
+    assert fewer["n"] == len(
+        RunFolder(run / "seeds/seed-43").read("evaluation/scores.json")["sums"]
+    )
     assert found["by_seed"]["42"] == fewer["tuned"]["value"]
     shutil.rmtree(run / "seeds/seed-43/adapter")
     with pytest.raises(InputError, match="seed-43 is not trained yet"):
