@@ -199,3 +199,13 @@ def test_rows_to_settle_a_loss_are_those_of_its_ratio() -> None:
     (pair,) = compare(LossTask(), [of("a", 1.5), of("b", 1.25)], 0)["pairs"]
     assert pair["outcome"] == "undecided"
     assert pair["rows_to_settle"] == 6
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("weight", [1, 3])
+def test_no_interval_of_an_error_holds_what_no_error_can_be(equal: bool, weight: int) -> None:
+    losses = enumerate([2.0, 2.0, 2.0] if equal else [0.1, 2.0, 9.0])
+    judged = [Judged(i, "", "", loss, "", loss, weight) for i, loss in losses]
+    (model,) = compare(LossTask(), [Contender("a", "base", judged)], 0)["models"]
+    assert 0.0 <= model["low"] <= model["value"] <= model["high"] < np.inf
+    assert (model["low"] == model["high"]) == equal

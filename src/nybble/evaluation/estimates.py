@@ -54,7 +54,8 @@ class Estimates:
         if self.kind == "passed":
             return share_interval(scores)
         if self.kind == "weighed":
-            return ratio_interval(scores * weights, weights, self.seed, **settings)
+            found = ratio_interval(scores * weights, weights, self.seed, **settings)
+            return found.within(self.bounds)
         return mean_interval(scores, self.seed, bounds=self.bounds, **settings)
 
     def difference(self, a: Contender, b: Contender) -> Interval:

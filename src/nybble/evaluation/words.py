@@ -1,5 +1,6 @@
 """How figures are said: a metric's name, its sentence, and numbers with three digits."""
 
+import math
 from dataclasses import dataclass
 
 from nybble.evaluation.statistics import LEVEL
@@ -44,11 +45,11 @@ class MetricWords:
         return f"{LEVEL:.0%} interval {self.range(interval)}"
 
 
-UNIT = (0.0, 1.0)
+UNIT, ERROR = (0.0, 1.0), (0.0, math.inf)
 PLURAL = {"is": "are", "has": "have", "gets": "get", "says": "say", "guesses": "guess"}
 WORDS = {
-    "mae": MetricWords("Mean absolute error", "is off by {} on average"),
-    "mse": MetricWords("Mean squared error", "has a mean squared error of {}"),
+    "mae": MetricWords("Mean absolute error", "is off by {} on average", bounds=ERROR),
+    "mse": MetricWords("Mean squared error", "has a mean squared error of {}", bounds=ERROR),
     "green": MetricWords(
         "Share of green guesses", "guesses {} within the green bounds", True, UNIT
     ),
@@ -56,7 +57,7 @@ WORDS = {
     "exact_match": MetricWords("Exact matches", "says {} exactly as they are", True, UNIT),
     "chrf": MetricWords("chrF", "has a chrF of {}", bounds=UNIT),
     "rouge_l": MetricWords("ROUGE-L", "has a ROUGE-L of {}", bounds=UNIT),
-    "loss": MetricWords("Loss per scored token", "has a loss of {} per scored token"),
+    "loss": MetricWords("Loss per scored token", "has a loss of {} per scored token", bounds=ERROR),
 }
 
 

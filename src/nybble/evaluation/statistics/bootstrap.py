@@ -70,9 +70,9 @@ def mean_interval(
 ) -> Interval:
     """The mean of `errors` [n], with its bootstrap-t interval, in the errors' own unit.
 
-    `bounds` are the least and the largest value that a row can have, such as (0, 1) for a share:
-    the interval stays within them, and where all rows are equal it leaves room for rows that were
-    not seen. Without bounds, equal errors give an interval of no width. For what is either 0 or 1,
+    `bounds` are the least and the largest value that a row can have, such as (0, 1) for a share or
+    (0, inf) for an error: the interval stays within them. Where both are finite and all rows are
+    equal, it leaves room for rows that were not seen; else equal errors give one of no width. For what is either 0 or 1,
     `share_interval` is exact. Takes about n * resamples * 20 ns. The same seed gives the same
     interval. Raises InputError for n < 2, and for an error that is not finite or out of bounds.
     """
@@ -85,11 +85,11 @@ def mean_interval(
             "Correct the metric, or the bounds that are given for it.",
         )
     if np.all(errors == errors[0]):
-        value, unseen = float(errors[0]), unseen_share(len(errors), level) if bounds else 0.0
-        reach = (unseen * (value - low), unseen * (high - value)) if bounds else (0.0, 0.0)
-        return Interval(value, value - reach[0], value + reach[1])
-    found = studentised(errors, None, seed, resamples).interval(level)
-    return Interval(found.value, max(found.low, low), min(found.high, high))
+        value, unseen = float(errors[0]), unseen_share(len(errors), level)
+        if not np.isfinite(high - low):
+            return Interval(value, value, value)
+        return Interval(value, value - unseen * (value - low), value + unseen * (high - value))
+    return studentised(errors, None, seed, resamples).interval(level).within(bounds)
 
 
 def paired_interval(

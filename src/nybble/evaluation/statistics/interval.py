@@ -25,6 +25,12 @@ class Interval:
         """Whether the sign of the value is shown."""
         return self.low > 0 or self.high < 0
 
+    def within(self, bounds: tuple[float, float] | None) -> "Interval":
+        """The same without what lies beyond `bounds`, where no value can be."""
+        least, largest = bounds or (-np.inf, np.inf)
+        low, high = max(self.low, least), min(self.high, largest)
+        return Interval(self.value, min(low, self.value), max(high, self.value))
+
     def as_json(self) -> dict[str, float]:
         """The three numbers by name."""
         return {"value": self.value, "low": self.low, "high": self.high}
