@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nybble.evaluation.comparison import compare, of_run
 from nybble.evaluation.verdict import recipe_verdict, verdict
 
-ENDING = "The intervals are over rows: they speak for this adapter, and `--seeds N` for its recipe."
+ENDING = "The intervals are over rows: they speak for this model, and `--seeds N` for its recipe."
 
 
 def pair(b: str, difference: tuple[float, float, float], **changes: Any) -> dict[str, Any]:

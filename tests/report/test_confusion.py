@@ -21,6 +21,11 @@ def test_counts_are_scikit_learns(pairs):
     assert (counts[:, -1] == 0).all()
 
 
+def test_an_unread_answer_is_no_label_called_none() -> None:
+    (one,) = confusion(["None", "some"], {"a": [None, "some"]})["models"]
+    assert [recall["value"] for recall in one["recall"]] == [0.0, 1.0]
+
+
 def test_an_unread_answer_has_a_column_of_its_own():
     found = confusion(["a", "a", "b"], {"m": ["a", None, "b"]})
     assert found["said"] == ["a", "b", UNREAD]

@@ -11,7 +11,7 @@ def test_a_runs_models_have_the_colours_of_their_parts():
         (RIDGE, "other", "series-0"),
         (FLOOR, "floor", "floor"),
     ]
-    assert [one["kind"] for one in found[:2]] == ["a run's adapter", "base model"]
+    assert [one["kind"] for one in found[:2]] == ["a run's model", "base model"]
 
 
 def test_six_compared_models_have_six_colours():

@@ -9,8 +9,8 @@ from typing import Any
 from nybble.evaluation.statistics import LEVEL
 from nybble.evaluation.words import MetricWords, listed, rounded, words_of
 
-OF_THE_ADAPTER = (
-    "The intervals are over rows: they speak for this adapter, and `--seeds N` for its recipe."
+OF_THE_TRAINED = (
+    "The intervals are over rows: they speak for this model, and `--seeds N` for its recipe."
 )
 OF_THE_MODELS = "The intervals are over rows: they speak for these models, not for their recipes."
 _PHRASES = (
@@ -56,7 +56,7 @@ def _of_run(comparison: dict[str, Any], words: MetricWords) -> str:
     )
     others = [n for n in comparison["references"] if n != comparison["floor_name"]]
     sentence += _sorted_out(comparison, tuned, others, words)
-    return f"{sentence}{_above_floor(comparison, words)} {OF_THE_ADAPTER}"
+    return f"{sentence}{_above_floor(comparison, words)} {OF_THE_TRAINED}"
 
 
 def _of_models(comparison: dict[str, Any], words: MetricWords) -> str:

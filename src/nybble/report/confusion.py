@@ -31,7 +31,7 @@ def confusion(truth: Sequence[Any], values: dict[str, Sequence[Any]]) -> dict[st
         found = [0] * len(labels)
         for true, value in zip(truth, said, strict=True):
             at = place.get(str(true), last)
-            found[at] += str(value) == str(true)
+            found[at] += value is not None and str(value) == str(true)
             counts[at][len(labels) if value is None else place.get(str(value), last)] += 1
         recalls = [_recall(hits, sum(line)) for hits, line in zip(found, counts, strict=True)]
         matrices.append({"name": name, "counts": counts, "recall": recalls})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 KINDS = {
-    "tuned": "a run's adapter",
+    "tuned": "a run's model",
     "base": "base model",
     "adapter": "adapter",
     "remote": "remote model",
