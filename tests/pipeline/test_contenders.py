@@ -69,7 +69,7 @@ def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_run_without_an_adapter_and_a_model_that_is_not_there_are_refused(tmp_path) -> None:
     run = run_of(tmp_path / "first")
     shutil.rmtree(run.adapter)
-    with pytest.raises(InputError, match="has no adapter yet"):
+    with pytest.raises(InputError, match="is not trained yet"):
         read_named([str(run.path)], None)
     with pytest.raises(InputError):
         read_named(["./nowhere"], DEMO)
