@@ -37,6 +37,13 @@ def test_a_long_training_is_thinned(steps, bucket):
     assert len(shown["loss"]) == len(shown["smooth"]) == len(shown["step"])
 
 
+def test_steps_that_were_not_logged_are_counted_but_not_summed():
+    lines = [{"step": s, "loss": 1.0, "tokens": 7, "step_seconds": 0.5} for s in (10, 20, 25)]
+    shown = training(lines)
+    assert (shown["steps"], shown["last_step"]) == (3, 25)
+    assert (shown["tokens"], shown["seconds"]) == (21, 1.5)
+
+
 def test_no_steps_no_curves():
     assert training([]) is None
     assert training([{"step": 3, "validation_loss": 1.0}]) is None

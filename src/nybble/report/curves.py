@@ -14,7 +14,10 @@ SMOOTHED_SHARE, FEWEST_SMOOTHED = 0.03, 20
 
 
 def training(metrics: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Loss and learning rate by step, and validation losses; None where nothing was logged."""
+    """Loss and learning rate by step, and validation losses; None where nothing was logged.
+
+    `steps`, with their tokens and seconds, are those that were logged, `last_step` counts all.
+    """
     steps = [line for line in metrics if "loss" in line]
     if not steps:
         return None
@@ -23,6 +26,7 @@ def training(metrics: list[dict[str, Any]]) -> dict[str, Any] | None:
     checks = [line for line in metrics if line.get("validation_loss") is not None]
     return {
         "steps": len(steps),
+        "last_step": steps[-1]["step"],
         "tokens": sum(line.get("tokens", 0) for line in steps),
         "seconds": sum(line.get("step_seconds", 0.0) for line in steps),
         "window": window,

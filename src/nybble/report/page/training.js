@@ -11,8 +11,11 @@ function trainingSection({ training }) {
   const smoothing = training.window > 1
     ? `The strong line is the mean of ${training.window} steps, the faint one every step.` : "";
   const checks = training.validation_step.length;
-  const note = `${count(training.steps, "optimiser step")}, ${count(training.tokens, "token")}, `
-    + `${duration(training.seconds)}. ${smoothing}${each} `
+  // With train.logging_steps over 1, what the other steps computed is not known.
+  const logged = training.steps < training.last_step
+    ? `, of which ${count(training.steps, "step")} logged, with` : ",";
+  const note = `${count(training.last_step, "optimiser step")}${logged} `
+    + `${count(training.tokens, "token")}, ${duration(training.seconds)}. ${smoothing}${each} `
     + (checks ? `${count(checks, "validation")} on the validation rows.` : "No validation rows.");
   return { nodes: [...hosts, node("p", { class: "muted" }, note)], later };
 }
