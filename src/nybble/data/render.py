@@ -50,11 +50,6 @@ class Renderer:
         """The ids that end answers, of either kind."""
         return frozenset((self.stop_id, self.chat_stop_id))
 
-    @property
-    def template_values(self) -> dict[str, str]:
-        """What the chat template is told beside the messages: the day, if it asks for it."""
-        return {"day": str(self.template.today)} if self.template.dated else {}
-
     def prompt_ids(self, prompts: Sequence[str]) -> list[Ids]:
         """Ids of plain prompts as inference sees them: one BOS where the tokenizer wants it."""
         return [self._clean(ids) for ids in encode(self.tokenizer, prompts, True)]

@@ -7,7 +7,7 @@ is computed once.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,6 @@ class Likelihood:
     log_prob: float
     tokens: int
 
-    @property
-    def per_token(self) -> float:
-        """The mean log probability of a token; 0 where there is none."""
-        return self.log_prob / max(1, self.tokens)
-
 
 @dataclass
 class _Row:
@@ -50,13 +45,12 @@ def log_likelihoods(
     prompts: Sequence[Ids],
     continuations: Sequence[Ids],
     batch_tokens: int,
-    on_score: Callable[[int, Likelihood], None] = lambda place, score: None,
 ) -> list[Likelihood]:
     """For each continuation how likely it is after the prompt at the same place.
 
-    `on_score(place, score)` is called as each is there; at most `batch_tokens` tokens are computed
-    at once. The first token of a continuation without a prompt has nothing that predicts it, and is
-    not counted. Softmax is in fp32, whatever the model computes in; sums are in fp64.
+    At most `batch_tokens` tokens are computed at once. The first token of a continuation without a
+    prompt has nothing that predicts it, and is not counted. Softmax is in fp32, whatever the
+    model computes in; sums are in fp64.
     """
     model.eval()
     found = [Likelihood(0.0, 0)] * len(prompts)
@@ -65,21 +59,14 @@ def log_likelihoods(
     def score(chosen: list[int]) -> None:
         for place, log_probs in _scored(model, [rows[i] for i in chosen]):
             found[place] = Likelihood(math.fsum(log_probs), len(log_probs))
-            on_score(place, found[place])
 
-    for place in range(len(prompts)):
-        if _scored_tokens(prompts[place], continuations[place]) == 0:
-            on_score(place, found[place])
     in_batches([len(row.ids) for row in rows], batch_tokens, 0, score)
     return found
 
 
-def likeliest(scores: Sequence[Likelihood], per_token: bool = False) -> int:
-    """The place of the most likely of several continuations, the first where some are equal.
-
-    Longer ones are less likely by their length alone; `per_token` compares means instead of sums.
-    """
-    values = [score.per_token if per_token else score.log_prob for score in scores]
+def likeliest(scores: Sequence[Likelihood]) -> int:
+    """The place of the most likely of several continuations, the first where some are equal."""
+    values = [score.log_prob for score in scores]
     return values.index(max(values))
 
 

@@ -72,9 +72,10 @@ def mean_interval(
 
     `bounds` are the least and the largest value that a row can have, such as (0, 1) for a share or
     (0, inf) for an error: the interval stays within them. Where both are finite and all rows are
-    equal, it leaves room for rows that were not seen; else equal errors give one of no width. For what is either 0 or 1,
-    `share_interval` is exact. Takes about n * resamples * 20 ns. The same seed gives the same
-    interval. Raises InputError for n < 2, and for an error that is not finite or out of bounds.
+    equal, it leaves room for rows that were not seen; else equal errors give one of no width. For
+    what is either 0 or 1, `share_interval` is exact. Takes about n * resamples * 20 ns. The same
+    seed gives the same interval. Raises InputError for n < 2, and for an error that is
+    not finite or out of bounds.
     """
     check_rows(errors)
     check_level(level)
