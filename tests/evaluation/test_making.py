@@ -30,6 +30,11 @@ def test_training_rows_that_are_no_labels_are_refused() -> None:
         made("label", ["spam", "ham", "Spam"])
 
 
+def test_labels_that_an_answer_could_not_tell_apart_are_refused() -> None:
+    with pytest.raises(InputError, match=r"evaluate.labels differ .* '!' and '\?'"):
+        made("label", ["!", "?"], labels=["!", "?"])
+
+
 @pytest.mark.parametrize(
     ("task", "metric"),
     [("number", "mse"), ("number", "green"), ("text", "rouge_l"), ("text", "exact_match")],

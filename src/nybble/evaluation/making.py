@@ -69,6 +69,11 @@ def _built_in(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> tuple[T
 
 def _labels(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> tuple[str, ...]:
     if part.labels:
+        if alike := _alike(part.labels):
+            raise InputError(
+                f"evaluate.labels differ in case, spaces or marks around them alone: {alike}.",
+                "An answer is read without these: name the labels otherwise.",
+            )
         return tuple(part.labels)
     found = sorted(set(map(str, train_answers)))
     if not 2 <= len(found) <= MOST_LABELS:
