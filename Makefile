@@ -41,7 +41,8 @@ exhaustive: install
 	@$(call pytest,$(VENV)) --dist load --hypothesis-profile=exhaustive tests/data/exactness \
 		tests/training/test_kills.py tests/training/test_manifest.py \
 		tests/training/test_damage.py tests/training/test_full_disk.py \
-		tests/training/test_signals.py tests/training/test_recovery.py \
+		tests/training/test_signals.py tests/pipeline/test_together.py \
+		tests/training/test_recovery.py \
 		tests/engine/test_micro_batches.py tests/evaluation/sandbox/test_mbpp.py
 
 bench: install peers

@@ -23,7 +23,8 @@ def test_price_local_on_real_shop_items(shared: Path, tmp_path: Path) -> None:
 def test_mbpp_on_the_bundled_model(shared: Path, tmp_path: Path) -> None:
     rows = shared / "data" / "mbpp" / "mbpp.jsonl"
     changes = ["model.base=bundled:mini", f"data.train={rows}", "train.max_steps=2",
-               "data.validation=50", "data.test=100"]  # fmt: skip
+               "data.validation=50", "data.test=100", "evaluate.size=6", "evaluate.few_shot=1",
+               "evaluate.max_new_tokens=16"]  # fmt: skip
     folder = nybble.run("mbpp-coder", tmp_path / "run", [*changes, "data.limit=250"])
     audit = json.loads((folder / "data" / "audit.json").read_text())
     # Most of the first 250 rows are in MBPP's official test split.
