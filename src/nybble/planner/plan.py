@@ -18,9 +18,8 @@ SLACK_BYTES = 350_000_000
 LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES = 256 * 2**20, 64 * 2**20
 # Of logits, of weights, and what cuBLAS works in: together about so many of the large ones.
 BUFFERS = 1.5
-# Beyond this, larger micro-batches do not run faster; on a CPU they leave the cache, and there are
-# fewer for processes to share.
-MOST_MICRO_BATCH_TOKENS = {"cuda": 16_384, "cpu": 512}
+# Beyond this, larger micro-batches do not run faster; on a CPU they leave the cache.
+MOST_MICRO_BATCH_TOKENS = {"cuda": 16_384, "cpu": 2_048}
 # So many tokens are worth a leaner layer, and so many a recomputed one.
 WORTH_LEAN, WORTH_RECOMPUTING = 4_096, 2_048
 BYTES_PER_ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}
