@@ -83,6 +83,9 @@ def test_attention_is_kept_of_recomputed_layers_alone() -> None:
     # Joined heads and attention's output, 2 x 3,072 + 2 x 1,024 wide, in bf16.
     assert here.bytes_per_token - without.bytes_per_token == 9 * 2 * 8192
     assert away.bytes_per_token < without.bytes_per_token
+    qwen3 = {**LLAMA_3B, "model_type": "qwen3"}
+    asked = recipe("train.keep_attention=9", "train.recompute=all")
+    assert make_plan(asked, qwen3, card, 128).attention_layers == 0
 
 
 def test_a_limit_on_memory_makes_the_plan_leaner() -> None:

@@ -147,11 +147,12 @@ class Transformer:
     def _spread(self) -> frozenset[int]:
         """The layers that keep attention's part: evenly spread, so that copies have time.
 
-        None where the inputs of o, with their adapters' columns, are not all as wide.
+        None where queries and keys are normed, or where the inputs of o, with their adapters'
+        columns, are not all as wide.
         """
         among = self.settings.recompute_layers
         count = min(self.settings.attention_layers, among)
-        if len({layer.o.rank for layer in self.layers}) > 1:
+        if self.shape.qk_norm or len({layer.o.rank for layer in self.layers}) > 1:
             return frozenset()
         return frozenset(number * among // count for number in range(count))
 

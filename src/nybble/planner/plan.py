@@ -98,7 +98,9 @@ def make_plan(recipe: Recipe, config: Mapping[str, Any], device: Device, longest
     recomputed, lean = _memory_for_time(train, layers, fits, step, longest)
     if isinstance(shape, str):
         lean = 0  # a stock model's forward keeps what it keeps
-    attention = 0 if isinstance(shape, str) else min(train.keep_attention, recomputed)
+    # The engine keeps none where queries and keys are normed: they are no views of one tensor.
+    keeps = not isinstance(shape, str) and not shape.qk_norm
+    attention = min(train.keep_attention, recomputed) if keeps else 0
     per_token = activations.per_token(layers, recomputed, lean, offload, attention)
     fitting = room // max(1, per_token)
     tokens = max(longest, min(most, fitting))

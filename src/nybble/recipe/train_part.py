@@ -69,7 +69,10 @@ class TrainPart(Part):
         None, gt=0, description="memory that training may take, in GB; by default what is free"
     )
     keep_attention: int = Field(
-        0, ge=0, description="recomputed layers that keep attention's part: less to compute again"
+        0,
+        ge=0,
+        description="recomputed layers that keep attention's part: less to compute again; none "
+        "where queries and keys are normed (Qwen3)",
     )
     offload: bool = Field(
         False, description="what recomputed layers keep waits in the host's memory (GPUs)"
