@@ -1,6 +1,7 @@
 """Generation: one prompt at a time through transformers' `generate`, and ours, on the same model.
 
     python benchmarks/generation.py [MODEL] [--prompts 200] [--new 8 64] [--out RESULTS.json]
+                                    [--dtype float32] [--quantization nf4]
 
 Without MODEL it is the bundled model on this machine, with prompts of the price demo; where others
 use the machine too, set OMP_NUM_THREADS=1: threads that wait for each other measure them. MODEL
@@ -14,7 +15,7 @@ figure is the median. Then the answers are compared, with the adapter and withou
 must be equal. In 16 bits, where the two ways part at a token, the best two candidates must be
 closer than twice the kernels' tolerance: the largest difference of logits between `generate` with
 its cache and a plain forward of the same tokens, or between a prompt alone and in a batch. The
-decode step is timed eager and, where it can be captured, as a CUDA graph: what one would be worth.
+decode step is timed eager and, where it can be captured, as a CUDA graph: what one is worth.
 """
 
 import argparse
@@ -62,12 +63,13 @@ class NoStop:
         return " ".join(map(str, ids))
 
 
-def load(folder: Path, quantization: str = "nf4") -> tuple[Any, Plan]:
+def load(folder: Path, quantization: str, dtype: str | None) -> tuple[Any, Plan]:
     """The model as `nybble evaluate` loads it, with adapters that do something, and its plan."""
     part = ModelPart.model_validate({"base": str(folder), "quantization": quantization})
     recipe = Recipe(name="generation", model=part, data=DataPart(train="none"))
     config = json.loads((folder / "config.json").read_text())
     plan = replace(make_plan(recipe, config, current_device(), longest=256), recompute_layers=0)
+    plan = replace(plan, compute_dtype=dtype or plan.compute_dtype)
     model = attach_adapters(load_base(folder, part, plan), LoraPart(r=32), seed=0)
     generator = torch.Generator().manual_seed(1)
     for name, parameter in trainable_parameters(model).items():
@@ -284,6 +286,8 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=200)
     parser.add_argument("--new", type=int, nargs="*", default=[8, 64])
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"])
+    parser.add_argument("--quantization", default="nf4")
     arguments = parser.parse_args()
     quiet_libraries()
     device = current_device()
@@ -305,7 +309,8 @@ def main() -> None:
                 folder = random_weights(folder, Path(scratch))
             vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
             prompts = random_prompts(arguments.prompts, vocabulary)
-        model, plan = load(folder)
+        model, plan = load(folder, arguments.quantization, arguments.dtype)
+        record["quantization"] = arguments.quantization
         record["model"] = arguments.model.name if arguments.model else "bundled:mini"
         record["compute_dtype"] = plan.compute_dtype
         record["batch_tokens"] = plan.micro_batch_tokens
@@ -331,10 +336,10 @@ def note(name: str, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def save(path: Path, record: dict[str, Any]) -> None:
-    """Replace the record of the same model on the same device; keep the others."""
+    """Replace the record of the same model, device and number format; keep the others."""
     kept = json.loads(path.read_text())["records"] if path.exists() else []
-    same = (record["model"], record["device"])
-    kept = [other for other in kept if (other["model"], other["device"]) != same]
+    same = ("model", "device", "compute_dtype", "quantization")
+    kept = [other for other in kept if any(other.get(key) != record[key] for key in same)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"records": [*kept, record]}, indent=1) + "\n")
 

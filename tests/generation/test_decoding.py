@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GenerationConfig
 
-from nybble.generation import decoding, greedy, prefill
+from nybble.generation import greedy, next_step, prefill
 from nybble.generation.choice import uniforms
 from nybble.generation.decoding import decode
 from nybble.generation.ending import Ending
@@ -106,7 +106,7 @@ def shapes(monkeypatch) -> list[tuple[int, int]]:
         seen.append(tuple(ids.shape))
         return forward(model, ids, *more)
 
-    for module in (prefill, decoding):
+    for module in (prefill, next_step):
         monkeypatch.setattr(module, "forward", watched)
     return seen
 
@@ -180,7 +180,7 @@ def test_a_batch_without_room_is_halved_and_says_the_same(tiny, numbers, monkeyp
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(model, ids, *more)
 
-    for module in (prefill, decoding):
+    for module in (prefill, next_step):
         monkeypatch.setattr(module, "forward", cramped)
     assert answered(tiny("qwen3"), numbers, prompts, sampling, each=2) == expected
 

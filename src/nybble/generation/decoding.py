@@ -16,7 +16,8 @@ from transformers.cache_utils import Cache
 from nybble.generation.batches import Ids
 from nybble.generation.choice import Chooser
 from nybble.generation.ending import Ending, Stream
-from nybble.generation.prefill import forward, positions_of, prefill
+from nybble.generation.next_step import NextStep
+from nybble.generation.prefill import positions_of, prefill
 from nybble.generation.sampling import Sampling
 
 
@@ -66,7 +67,7 @@ def decode(
     written: list[Ids] = [[] for _ in range(len(prompts) * answers_each)]
     rows, logits = _begin(model, prompts, answers_each, sampling, numbers)
     stops = torch.tensor(sorted(ending.stop_ids), dtype=torch.long, device=logits.device)
-    active = set(rows.numbers)
+    active, next_step = set(rows.numbers), NextStep(model)
     if stream:
         stream.put(rows.ids)
     for step in range(sampling.max_new_tokens):
@@ -86,8 +87,9 @@ def decode(
         if 2 * len(active) <= len(rows.numbers):
             rows = rows.take([i for i, number in enumerate(rows.numbers) if number in active])
         at = rows.ids.shape[1] - 1
-        logits = forward(
-            model, rows.ids[:, at:], rows.mask, rows.positions[:, at : at + 1], rows.cache
+        left = sampling.max_new_tokens - 1 - step
+        logits = next_step(
+            rows.ids[:, at:], rows.mask, rows.positions[:, at : at + 1], rows.cache, left
         )
     if stream:
         stream.end()
