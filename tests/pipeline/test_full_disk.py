@@ -49,4 +49,4 @@ def test_a_full_disk_is_told_in_two_lines_and_leaves_nothing(kilobytes, more, tm
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 2  # and nothing of `ls`: the disk is empty again
-    assert lines[0].startswith("The disk is full")
+    assert lines[0].startswith("The disk is full writing ")

@@ -200,3 +200,38 @@ def test_a_disk_that_is_really_full_loses_nothing(tmp_path):
         assert message.startswith("The disk is full")
         assert name in message
         assert "--output" in fix
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        Exception("Error while serializing: I/O error: No space (os error 28)"),
+    ],
+)
+def test_a_disk_that_is_full_in_a_new_folder_is_told_with_what_was_to_be(error, tmp_path):
+    with pytest.raises(OSError) as told, new_folder(tmp_path / "checkpoint-3"):
+        raise error
+    assert (told.value.errno, told.value.filename) == (28, str(tmp_path / "checkpoint-3"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_a_new_folder_that_finds_no_room_is_told_as_the_folder(tmp_path):
+    with pytest.raises(OSError) as told, new_folder(tmp_path / "adapter") as scratch:
+        raise OSError(errno.ENOSPC, "No space left on device", str(scratch / "x.json"))
+    assert told.value.filename == str(tmp_path / "adapter")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/elsewhere/x"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        FileNotFoundError(errno.ENOENT, "No such file", "/elsewhere/x"),
+        ValueError("not of the disk"),
+    ],
+)
+def test_what_is_not_of_a_new_folders_disk_is_left_as_it_is(error, tmp_path):
+    with pytest.raises(type(error)) as told, new_folder(tmp_path / "adapter"):
+        raise error
+    assert told.value is error

@@ -84,7 +84,7 @@ def cut_off(session: Session, disk: Path, begun: Path, free: int) -> str | None:
         told = disk_error(error)
         if told is None:
             raise
-        assert told.message.startswith("The disk is full"), told
+        assert told.message.startswith(f"The disk is full writing {run}/"), told
         assert not list(run.rglob(".partial-*")), "something half-written is left"
     ballast.unlink()
     good = newest_good(run / "checkpoints")

@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from nybble.runs.errors import disk_error, in_python
+
 PARTIAL_PREFIX = ".partial-"
 # An old folder on its way out: between two renames it is the only whole one.
 REPLACED_PREFIX = ".replaced-"
@@ -74,7 +76,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 def new_folder(path: Path) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends well, and vanishes when it does not.
 
-    A folder already at `path` is replaced only at the very end.
+    A folder already at `path` is replaced only at the very end. Errors of the disk name `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f"{_partial()}{path.name}-", dir=path.parent))
@@ -86,6 +88,12 @@ def new_folder(path: Path) -> Iterator[Path]:
             _exchange(scratch, path)
         else:
             os.replace(scratch, path)
+    except Exception as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        found = in_python(error)
+        if isinstance(found, OSError) and disk_error(found) and _is_below(found.filename, scratch):
+            raise OSError(found.errno, found.strerror, str(path)) from error
+        raise
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -128,6 +136,11 @@ def _abandoned(folder: Path, prefix: str) -> list[Path]:
 def _partial() -> str:
     """How the names of this process's unfinished files and folders begin."""
     return f"{PARTIAL_PREFIX}{os.getpid()}-"
+
+
+def _is_below(name: str | None, folder: Path) -> bool:
+    """Whether an error's file lies in `folder`; one without a name came from writing there."""
+    return name is None or Path(name).is_relative_to(folder)
 
 
 def _exchange(scratch: Path, path: Path) -> None:

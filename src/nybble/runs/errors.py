@@ -44,9 +44,9 @@ def disk_error(error: Exception) -> InputError | None:
     Recognised: no space left, quota exceeded, file too large, read-only file system, no permission;
     also where safetensors and tokenizers, written in Rust, raise them as errors of their own.
     """
+    error = in_python(error)
     if not isinstance(error, OSError):
-        found = _RUST_OS_ERROR.search(str(error))
-        return disk_error(OSError(int(found[1]), os.strerror(int(found[1])))) if found else None
+        return None
     where = f" writing {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return InputError(
@@ -59,6 +59,12 @@ def disk_error(error: Exception) -> InputError | None:
             "Choose a folder that you may write to with --output DIR.",
         )
     return None
+
+
+def in_python(error: Exception) -> Exception:
+    """`error`, as an `OSError` where it is one of the system's that Rust tells in its own form."""
+    found = None if isinstance(error, OSError) else _RUST_OS_ERROR.search(str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else error
 
 
 def memory_error(error: Exception) -> NybbleError | None:
