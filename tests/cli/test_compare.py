@@ -38,6 +38,16 @@ def test_what_is_not_there_is_named(refused, work, named, told):
     assert told in refused("compare", named, "--data", "r.yaml").message
 
 
+def test_a_task_without_references_says_so(refused, work):
+    rows = [{"prompt": f"{n}?", "completion": f"{n}!"} for n in range(40)]
+    (work / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (work / "r.yaml").write_text(
+        "name: r\nmodel: {base: 'bundled:mini'}\n" + OWN + "evaluate: {task: loss}\n"
+    )
+    told = refused("compare", "bundled:mini", "reference:all", "--data", "r.yaml")
+    assert told.message == "There are no references for the task loss."
+
+
 def test_a_folder_that_exists_is_not_written_into(refused, work):
     (work / "out").mkdir()
     (work / "out" / "mine.txt").write_text("precious")

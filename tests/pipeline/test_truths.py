@@ -4,9 +4,11 @@ import pytest
 
 from nybble.data.examples import Pair
 from nybble.data.split import Splits
-from nybble.pipeline.truths import items_of, read_task, true_answer
+from nybble.evaluation.task import Task
+from nybble.pipeline.truths import check_measured, items_of, read_task, true_answer
 from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.schema import DataPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 
 DATA = DataPart(train="rows.csv", test="judged.csv")
@@ -112,7 +114,9 @@ def test_a_text_is_the_rows_answer_or_a_column():
 
 
 def test_a_column_to_slice_by_must_be_there():
-    with pytest.raises(InputError, match=r"no column 'kind' \(evaluate.slices\)") as caught:
+    with pytest.raises(
+        InputError, match=r"no column 'kind' \(evaluate.slices or --slice\)"
+    ) as caught:
         check(splits(), slices=["kind"])
     assert "evaluate.slices=[] leaves it out" in caught.value.fix
 
@@ -121,3 +125,24 @@ def test_judging_while_training_needs_validation_rows():
     rows = [pair(n) for n in range(1, 30)]
     with pytest.raises(InputError, match="needs validation rows"):
         check(Splits(rows, [], rows), during_training=4)
+
+
+BEST = {"load_best_model_at_end": True}
+
+
+def task_of(**evaluate: object) -> Task:
+    return read_task(splits(), DATA, EvaluatePart.model_validate({"task": "number", **evaluate}))
+
+
+@pytest.mark.parametrize("metric", ["loss", "mae", "mse", "green", "parse_rate"])
+def test_what_is_measured_while_training_may_choose_the_best(metric):
+    part = TrainPart(metric_for_best_model=f"validation_{metric}", **BEST)
+    check_measured(part, task_of())
+
+
+def test_a_metric_that_nothing_measures_is_refused_with_those_that_are():
+    part = TrainPart(metric_for_best_model="validation_mea", **BEST)
+    with pytest.raises(InputError, match="'validation_mea' is not measured") as caught:
+        check_measured(part, task_of())
+    assert "validation_mae, validation_mse" in caught.value.fix
+    check_measured(part.model_copy(update={"load_best_model_at_end": False}), task_of())

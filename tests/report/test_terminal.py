@@ -21,6 +21,12 @@ def test_a_runs_table_begins_with_the_tuned_model_and_its_baseline() -> None:
     assert lines[4].strip().startswith("few-shot base")
 
 
+def test_half_a_percent_is_rounded_upwards_as_on_the_page() -> None:
+    comparison = made_up()[0]
+    comparison["models"][0]["metrics"] |= {"green": 0.97, "orange": 0.025, "red": 0.005}
+    assert "97/3/1" in shown(comparison)
+
+
 def test_what_could_not_be_read_is_told_with_the_metric_without_it() -> None:
     (line,) = unread_lines(made_up()[0])
     assert line.startswith("few-shot base: ") and "could not be read; on the other" in line

@@ -42,6 +42,10 @@ class OwnMetric:
     def name(self) -> str:
         return self.base.name
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return (self.metric, *self.base.measures)
+
     def plain(self) -> "OwnMetric":
         return replace(self, base=self.base.plain())
 

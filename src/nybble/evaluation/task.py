@@ -5,7 +5,7 @@ the headline metric is their mean (weighted, for a loss, by scored tokens), so t
 compared row by row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,6 +69,25 @@ class Judged:
         return line | ({"detail": dict(self.detail)} if self.detail else {})
 
 
+def judge_each(
+    items: Sequence[Item],
+    answers: Sequence[Answers],
+    read: Callable[[str], JsonValue],
+    score: Callable[[JsonValue, JsonValue], float],
+    stand_in: JsonValue,
+) -> list[Judged]:
+    """Rows judged by themselves: `score(what counts, truth)`, as `read` from the first answer."""
+    judged = []
+    for item, said in zip(items, answers, strict=True):
+        value = read(said[0])
+        counts = stand_in if value is None else value
+        mark = score(counts, item.truth)
+        judged.append(
+            Judged(item.row, item.prompt, said[0], value, item.truth, mark, stand_in=stand_in)
+        )
+    return judged
+
+
 class Task(Protocol):
     """One kind of answer: how it is read, and what it counts."""
 
@@ -80,6 +99,11 @@ class Task(Protocol):
     @property
     def metric(self) -> str:
         """The headline: the mean of the scores that `judge` gives."""
+        ...
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The names of what `metrics` gives."""
         ...
 
     @property

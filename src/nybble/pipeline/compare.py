@@ -227,12 +227,16 @@ def _guesses(guessers: Sequence[Guesser], rows: _Rows) -> dict[str, list[Contend
     if not guessers:
         return {}
     known = references(rows.stage, rows.examples)
+    if not known:
+        raise InputError(
+            f"There are no references for the task {rows.task.name}.", "Leave them out."
+        )
 
     def contender(name: str, which: str) -> Contender:
         if which not in known:
             raise InputError(
                 f"There is no reference {which!r} for the task {rows.task.name}.",
-                f"Known: {', '.join(known)}, and all." if known else "The task has none.",
+                f"Known: {', '.join(known)}, and all.",
             )
         return Contender(name, "reference", rows.task.plain().judge(rows.items, known[which]))
 

@@ -17,7 +17,7 @@ from nybble.data.tokenizer import load_tokenizer
 from nybble.data.truncate import cut_splits
 from nybble.evaluation.task import Task
 from nybble.pipeline.questions import draw_shots, prompts
-from nybble.pipeline.truths import read_task
+from nybble.pipeline.truths import check_measured, read_task
 from nybble.planner.device import Device
 from nybble.planner.plan import Plan, make_plan
 from nybble.recipe.schema import Recipe
@@ -118,6 +118,8 @@ def make_stage(recipe: Recipe) -> Stage:
         adapter = find_adapter(recipe.model.adapter)
         check_lora_fields(recipe.lora, adapter)
     task = read_task(splits, recipe.data, recipe.evaluate) if judged(recipe) else None
+    if task is not None:
+        check_measured(recipe.train, task)
     today = recipe.data.date or datetime.date.today()
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"date": today})})
     part = recipe.model

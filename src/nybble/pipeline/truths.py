@@ -15,6 +15,7 @@ from nybble.evaluation.tasks.label import plain
 from nybble.pipeline.questions import prompt_and_answer
 from nybble.recipe.evaluate_part import EvaluatePart
 from nybble.recipe.schema import DataPart
+from nybble.recipe.train_part import TrainPart
 from nybble.runs.errors import InputError
 
 
@@ -35,12 +36,23 @@ def read_task(splits: Splits, data: DataPart, part: EvaluatePart) -> Task:
         if labels and (examples is test or part.during_training):
             _check_labels(examples, answers, labels, name)
         for column in part.slices:
-            _check_column(examples, column, name)
+            _check_slice(examples, column, name)
     if part.floor:
         name = data.test if isinstance(data.test, str) else data.train_name
         for example in test:
             column_number(example, part.floor, "evaluate.floor", name)
     return task
+
+
+def check_measured(part: TrainPart, task: Task) -> None:
+    """Raises `InputError` where the metric that chooses the best evaluation is none of `task`'s."""
+    measured = [f"validation_{name}" for name in (*task.measures, "parse_rate", "loss")]
+    if part.seeks_best and part.metric_for_best_model not in measured:
+        raise InputError(
+            f"train.metric_for_best_model = {part.metric_for_best_model!r} is not measured while "
+            "training.",
+            f"Measured are {', '.join(dict.fromkeys(measured))}.",
+        )
 
 
 def items_of(examples: Sequence[Example], part: EvaluatePart, source: str) -> list[Item]:
@@ -65,7 +77,7 @@ def true_answer(example: Example, part: EvaluatePart, source: str) -> JsonValue:
     if part.truth is None:
         answer = prompt_and_answer(example)[1]
     else:
-        _check_has(example, part.truth, "evaluate.truth", source)
+        _check_has(example, part.truth, "evaluate.truth", source, "evaluate.truth=null")
         answer = str(example.columns[part.truth])
     if part.task != "label":
         return answer
@@ -90,7 +102,7 @@ def true_number(example: Example, part: EvaluatePart, source: str) -> float:
 
 def column_number(example: Example, column: str, field: str, source: str) -> float:
     """The number in a row's `column`, which the recipe names in `field`."""
-    _check_has(example, column, field, source)
+    _check_has(example, column, field, source, f"{field}=null")
     value = extract_number(str(example.columns[column]), "first")
     if value is None:
         raise InputError(
@@ -100,19 +112,17 @@ def column_number(example: Example, column: str, field: str, source: str) -> flo
     return value
 
 
-def _check_has(
-    example: Example, column: str, field: str, source: str, without: str = "null"
-) -> None:
+def _check_has(example: Example, column: str, field: str, source: str, without: str) -> None:
     if column not in example.columns:
         raise InputError(
             f"{source}: row {example.number} has no column {column!r} ({field}).",
-            f"There are {', '.join(example.columns)}; {field}={without} leaves it out.",
+            f"There are {', '.join(example.columns)}; {without} leaves it out.",
         )
 
 
-def _check_column(examples: Sequence[Example], column: str, source: str) -> None:
+def _check_slice(examples: Sequence[Example], column: str, source: str) -> None:
     for example in examples:
-        _check_has(example, column, "evaluate.slices", source, without="[]")
+        _check_has(example, column, "evaluate.slices or --slice", source, "evaluate.slices=[]")
 
 
 def _check_labels(

@@ -1,5 +1,6 @@
 """What a run or a comparison prints: the table, the verdict, a live tally."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -129,7 +130,9 @@ def _difference(comparison: dict[str, Any], subject: str, name: str, words: Metr
 
 
 def _shares(shares: dict[str, float]) -> str:
-    return "/".join(f"[{style}]{100 * shares[name]:.0f}[/]" for name, style in COLOURS.items())
+    """Whole percents, halves upwards as on the page."""
+    percents = {name: math.floor(100 * shares[name] + 0.5) for name in COLOURS}
+    return "/".join(f"[{style}]{percents[name]}[/]" for name, style in COLOURS.items())
 
 
 def _cost(dollars: float | None) -> str:

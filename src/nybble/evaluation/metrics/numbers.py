@@ -16,6 +16,7 @@ from nybble.runs.errors import InputError
 Floats = npt.NDArray[np.float64]
 Colour = Literal["green", "orange", "red"]
 
+MEASURES = ("mae", "mse", "rmsle", "r2", "green", "orange", "red")
 LARGEST = 1e150
 """Larger magnitudes are no answer: the sum of their squares overflows."""
 

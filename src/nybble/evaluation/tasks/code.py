@@ -33,6 +33,10 @@ class CodeTask:
     def metric(self) -> str:
         return f"pass@{self.k}"
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return tuple(f"pass@{k}" for k in sorted({1, self.k}))
+
     def plain(self) -> "CodeTask":
         return self
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nybble.evaluation.metrics.labels import accuracy, confusion, macro_f1
-from nybble.evaluation.task import Answers, Item, Judged
+from nybble.evaluation.task import Answers, Item, Judged, judge_each
 
 _AROUND = " \t\r\n\"'`*_.,:;!?()[]{}<>«»“”‘’"
 
@@ -23,6 +23,7 @@ class LabelTask:
     metric: str = "accuracy"
     name: str = "label"
     higher_is_better: bool = True
+    measures: tuple[str, ...] = ("accuracy", "macro_f1")
 
     def plain(self) -> "LabelTask":
         return self
@@ -33,23 +34,13 @@ class LabelTask:
 
     def judge(self, items: Sequence[Item], answers: Sequence[Answers]) -> list[Judged]:
         """Truths are labels."""
-        judged = []
-        for item, said in zip(items, answers, strict=True):
-            value = read_label(said[0], self.labels)
-            guess = self.fallback if value is None else value
-            score = float(guess == item.truth)
-            judged.append(
-                Judged(
-                    item.row,
-                    item.prompt,
-                    said[0],
-                    value,
-                    item.truth,
-                    score,
-                    stand_in=self.fallback,
-                )
-            )
-        return judged
+        return judge_each(
+            items,
+            answers,
+            read=lambda answer: read_label(answer, self.labels),
+            score=lambda guess, truth: float(guess == truth),
+            stand_in=self.fallback,
+        )
 
     def metrics(self, judged: Sequence[Judged]) -> dict[str, float | None]:
         """`accuracy` and `macro_f1`; unreadable answers count as the fallback."""

@@ -20,6 +20,7 @@ class LossTask:
 
     metric: str = "loss"
     name: str = "loss"
+    measures: tuple[str, ...] = ("loss", "perplexity")
     higher_is_better: bool = False
 
     def plain(self) -> "LossTask":

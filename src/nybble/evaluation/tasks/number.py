@@ -11,6 +11,7 @@ import numpy as np
 
 from nybble.evaluation.extraction import extract_number
 from nybble.evaluation.metrics.numbers import (
+    MEASURES,
     Thresholds,
     colour,
     fill_unreadable,
@@ -31,6 +32,7 @@ class NumberTask:
     extract: str = "first"
     metric: str = "mae"
     name: str = "number"
+    measures: tuple[str, ...] = MEASURES
 
     @property
     def higher_is_better(self) -> bool:

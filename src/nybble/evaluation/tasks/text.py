@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nybble.evaluation.metrics.texts import chrf, corpus_chrf, exact_match, rouge_l
-from nybble.evaluation.task import Answers, Item, Judged
+from nybble.evaluation.task import Answers, Item, Judged, judge_each
 
 SCORES: dict[str, Callable[[str, str], float]] = {
     "chrf": chrf,
@@ -26,6 +26,7 @@ class TextTask:
     metric: str = "chrf"
     name: str = "text"
     higher_is_better: bool = True
+    measures: tuple[str, ...] = (*SCORES, "corpus_chrf")
 
     def plain(self) -> "TextTask":
         return self
@@ -36,23 +37,13 @@ class TextTask:
 
     def judge(self, items: Sequence[Item], answers: Sequence[Answers]) -> list[Judged]:
         """Truths are texts."""
-        judged = []
-        for item, said in zip(items, answers, strict=True):
-            value = said[0] if said[0].strip() else None
-            guess = self.fallback if value is None else value
-            score = SCORES[self.metric](guess, str(item.truth))
-            judged.append(
-                Judged(
-                    item.row,
-                    item.prompt,
-                    said[0],
-                    value,
-                    item.truth,
-                    score,
-                    stand_in=self.fallback,
-                )
-            )
-        return judged
+        return judge_each(
+            items,
+            answers,
+            read=lambda answer: answer if answer.strip() else None,
+            score=lambda said, truth: SCORES[self.metric](str(said), str(truth)),
+            stand_in=self.fallback,
+        )
 
     def metrics(self, judged: Sequence[Judged]) -> dict[str, float | None]:
         """The mean over rows of every score, and the chrF of all rows as one text."""
