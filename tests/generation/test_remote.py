@@ -287,8 +287,10 @@ def test_what_the_protocol_has_no_field_for_is_refused_before_anything_is_sent(
     assert not hub.bodies
 
 
+# A shell ignores SIGINT for what it runs in the background, and so would all below it.
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from nybble.generation.remote import RemoteModel
 from nybble.generation.remote_reference import parse_remote
 from nybble.generation.sampling import Sampling

@@ -103,8 +103,10 @@ def test_this_process_is_left_as_it_was():
     assert psutil.Process().num_fds() == before
 
 
+# A shell ignores SIGINT for what it runs in the background, and so would all below it.
 PARENT = """
-import sys, threading, time
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from nybble.evaluation import sandbox
 threading.Timer(0.0, lambda: print("started", flush=True)).start()
 sandbox.run("import time\\nwhile True: time.sleep(0.1)", limits=sandbox.Limits(wall_seconds=60))
