@@ -108,8 +108,9 @@ def test_where_a_graph_has_no_room_steps_are_eager(tiny, numbers, captures, monk
 @pytest.mark.parametrize(
     ("devices", "linear", "captured"),
     [
-        (["cuda", "cuda"], "Linear4bit", True),
-        (["cuda", "cpu"], "Linear4bit", False),
+        (["cuda:0", "cuda:0"], "Linear4bit", True),
+        (["cuda:0", "cpu"], "Linear4bit", False),
+        (["cuda:0", "cuda:1"], "Linear4bit", False),
         (["cuda"], "Linear8bitLt", False),
         (["cpu"], "Linear", False),
     ],

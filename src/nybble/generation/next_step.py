@@ -89,6 +89,7 @@ def _lies_on_one_gpu(model: Any) -> bool:
 
     LLM.int8 (Dettmers et al. 2022) looks for outliers among its inputs, and waits for them.
     """
-    if {parameter.device.type for parameter in model.parameters()} != {"cuda"}:
+    devices = {parameter.device for parameter in model.parameters()}
+    if len(devices) != 1 or devices.pop().type != "cuda":
         return False
     return not any(type(module).__name__ == "Linear8bitLt" for module in model.modules())
