@@ -20,7 +20,6 @@ decode step is timed eager and, where it can be captured, as a CUDA graph: what 
 
 import argparse
 import json
-import random
 import statistics
 import tempfile
 import time
@@ -31,233 +30,131 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
+from generation_ways import Bench, Ids, NoStop, demo_prompts, load, random_prompts, random_weights
 from nybble.cli.main import quiet_libraries
 from nybble.generation import decoding, prefill
 from nybble.generation.choice import uniforms
 from nybble.generation.decoding import decode
 from nybble.generation.ending import Ending
-from nybble.generation.greedy import generate_answers
-from nybble.generation.sampling import Sampling
-from nybble.model.adapters import attach_adapters, trainable_parameters
 from nybble.model.device import current_device
-from nybble.model.load import load_base
-from nybble.pipeline.stage import make_stage
-from nybble.planner.plan import Plan, make_plan
-from nybble.recipe import Recipe, load_recipe
-from nybble.recipe.schema import DataPart, LoraPart, ModelPart
 
 OUT = Path(__file__).parent / "results" / "generation.json"
 ROUNDS = 3
 SECONDS_ONE_BY_ONE = 15.0
-Ids = list[int]
 
 
-class NoStop:
-    """A tokenizer whose answers are ids, and none of them ends one: both ways make as many."""
-
-    eos_token_id = pad_token_id = chat_template = None
-
-    def decode(self, ids: Ids, **_: Any) -> str:
-        return " ".join(map(str, ids))
-
-
-def load(folder: Path, quantization: str, dtype: str | None) -> tuple[Any, Plan]:
-    """The model as `nybble evaluate` loads it, with adapters that do something, and its plan."""
-    part = ModelPart.model_validate({"base": str(folder), "quantization": quantization})
-    recipe = Recipe(name="generation", model=part, data=DataPart(train="none"))
-    config = json.loads((folder / "config.json").read_text())
-    plan = replace(make_plan(recipe, config, current_device(), longest=256), recompute_layers=0)
-    plan = replace(plan, compute_dtype=dtype or plan.compute_dtype)
-    model = attach_adapters(load_base(folder, part, plan), LoraPart(r=32), seed=0)
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in trainable_parameters(model).items():
-        if "lora_B" in name:
-            drawn = torch.randn(parameter.shape, generator=generator) * 0.02
-            parameter.data.copy_(drawn)
-    model.generation_config.eos_token_id = None
-    return model.eval(), plan
-
-
-def random_weights(source: Path, scratch: Path) -> Path:
-    """A model of the shape that `source`/config.json says."""
-    torch.manual_seed(0)
-    config = AutoConfig.from_pretrained(source)
-    with torch.device(current_device().kind):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained(scratch)
-    return scratch
-
-
-def demo_prompts(count: int) -> list[Ids]:
-    stage = make_stage(load_recipe("price-demo", ["data.limit=1500", "data.test=500"]))
-    ids: list[Ids] = stage.renderer.prompt_ids(
-        [pair.prompt for pair in stage.prepared.splits.test[:count]]
-    )
-    return ids
+def timed(bench: Bench) -> dict[str, Any]:
+    """Median seconds per prompt of both ways, which take turns."""
+    bench.ours()
+    bench.alone(bench.prompts[0])
+    began = bench.now()
+    bench.alone(bench.prompts[1])
+    fitting = int(SECONDS_ONE_BY_ONE / ROUNDS / (bench.now() - began))
+    some = bench.prompts[: max(4, min(len(bench.prompts), fitting))]
+    single, batched = [], []
+    if bench.plan.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    for _ in range(ROUNDS):
+        began = bench.now()
+        for prompt in some:
+            bench.alone(prompt)
+        single.append((bench.now() - began) / len(some))
+        began = bench.now()
+        bench.ours()
+        batched.append((bench.now() - began) / len(bench.prompts))
+    one, ours = statistics.median(single), statistics.median(batched)
+    return {
+        "prompts": len(bench.prompts),
+        "prompt_tokens_mean": round(statistics.mean(map(len, bench.prompts)), 1),
+        "new_tokens": bench.sampling.max_new_tokens,
+        "prompts_one_by_one": len(some),
+        "one_by_one_ms_per_prompt": round(1000 * one, 2),
+        "ours_ms_per_prompt": round(1000 * ours, 2),
+        "times_as_fast": round(one / ours, 1),
+        "times_as_fast_by_round": [round(a / b, 1) for a, b in zip(single, batched, strict=True)],
+        "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2)
+        if bench.plan.device == "cuda"
+        else None,
+    }
 
 
-def random_prompts(count: int, vocabulary: int) -> list[Ids]:
-    draw = random.Random(0)
-    lengths = [min(126, max(40, int(draw.gauss(101, 18)))) for _ in range(count)]
-    return [[draw.randrange(10, vocabulary) for _ in range(length)] for length in lengths]
+@torch.no_grad()
+def alone_with_logits(bench: Bench, prompt: Ids) -> tuple[Ids, torch.Tensor, torch.Tensor]:
+    """New ids, and the logits [new, vocabulary] of `generate` and of a plain forward."""
+    ids = torch.tensor([prompt], device=bench.device)
+    with bench.autocast():
+        out = bench.model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
+            max_new_tokens=bench.sampling.max_new_tokens, pad_token_id=0,
+            return_dict_in_generate=True, output_logits=True,
+        )  # fmt: skip
+        new = bench.sampling.max_new_tokens
+        plain = bench.model(input_ids=out.sequences[:, :-1], logits_to_keep=new, use_cache=False)
+    found: Ids = out.sequences[0, len(prompt) :].tolist()
+    return found, torch.cat(out.logits).float(), plain.logits[0].float()
 
 
-class Bench:
-    """One model and its prompts; every answer is `new` tokens long."""
+def compared(bench: Bench, count: int, adapted: bool) -> dict[str, Any]:
+    """Where the two ways part, and how close the best two candidates are there."""
+    prompts, margins, tolerance = bench.prompts[:count], [], 0.0
+    with nullcontext() if adapted else bench.model.disable_adapter():
+        ours = bench.ours()[:count]
+        together = bench.last_logits(prompts)
+        for prompt, mine, next_logits in zip(prompts, ours, together, strict=True):
+            theirs, cached, plain = alone_with_logits(bench, prompt)
+            tolerance = max(tolerance, float((cached - plain).abs().max()))
+            tolerance = max(tolerance, float((next_logits - cached[0]).abs().max()))
+            if mine != theirs:
+                at = next(i for i in range(len(theirs)) if mine[i] != theirs[i])
+                margins.append(float(plain[at].max() - plain[at, mine[at]]))
+    exact = bench.plan.compute_dtype == "float32"
+    return {
+        "adapter": adapted,
+        "rows": count,
+        "rows_equal": count - len(margins),
+        "largest_logit_difference": tolerance,
+        "largest_margin_where_they_part": max(margins, default=None),
+        "as_promised": not margins or (not exact and max(margins) <= 2 * tolerance),
+    }
 
-    def __init__(self, model: Any, plan: Plan, prompts: list[Ids], new: int) -> None:
-        self.model, self.plan, self.prompts = model, plan, prompts
-        self.device = next(p.device for p in model.parameters() if p.device.type == plan.device)
-        self.sampling = Sampling(max_new_tokens=new)
-        self.dtype = getattr(torch, plan.compute_dtype)
 
-    def autocast(self) -> Any:
-        return torch.autocast(
-            self.plan.device, self.dtype, enabled=self.dtype != torch.float32
-        )  # as nybble's callers do
+@torch.no_grad()
+def decode_step(bench: Bench) -> dict[str, Any]:
+    """Milliseconds of a decode step of one batch: eager, and replayed from a CUDA graph."""
+    length = max(map(len, bench.prompts)) + 32
+    prompts = bench.prompts[: max(1, bench.plan.micro_batch_tokens // length)]
+    on = bench.dtype != torch.float32
+    with torch.autocast(bench.plan.device, bench.dtype, enabled=on, cache_enabled=False):
+        sampling = replace(bench.sampling, max_new_tokens=32)
+        rows, _ = decoding._begin(bench.model, prompts, 1, sampling, None)
+        ids, at = (
+            rows.ids[:, -1:].clone(),
+            rows.positions[:, rows.ids.shape[1]][:, None].clone(),
+        )
 
-    def ours(self) -> list[Ids]:
-        found: list[Ids] = [[] for _ in self.prompts]
+        def step() -> torch.Tensor:
+            return prefill.forward(bench.model, ids, rows.mask, at, rows.cache)
 
-        def keep(place: int, text: str) -> None:
-            found[place] = [int(token) for token in text.split()]
+        found: dict[str, Any] = {"rows": len(prompts), "eager_ms": step_ms(bench, step, 4)}
+        try:
+            graph = torch.cuda.CUDAGraph()
+            began = bench.now()
+            with torch.cuda.graph(graph):
+                step()
+            found["capture_ms"] = round(1000 * (bench.now() - began), 1)
+            found["replayed_ms"] = step_ms(bench, graph.replay, 8)
+        except (RuntimeError, NotImplementedError) as error:
+            found["no_graph"] = str(error).splitlines()[0][:200]
+    return found
 
-        with self.autocast():
-            generate_answers(self.model, NoStop(), self.prompts, self.sampling,
-                             self.plan.micro_batch_tokens, keep)  # fmt: skip
-        return found
 
-    @torch.no_grad()
-    def alone(self, prompt: Ids) -> Ids:
-        ids = torch.tensor([prompt], device=self.device)
-        out = self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids),
-                                  do_sample=False, pad_token_id=0,
-                                  max_new_tokens=self.sampling.max_new_tokens)  # fmt: skip
-        new: Ids = out[0, len(prompt) :].tolist()
-        return new
-
-    @torch.no_grad()
-    def last_logits(self, prompts: list[Ids]) -> torch.Tensor:
-        """Logits [prompts, vocabulary] after each prompt, all in one forward."""
-        with self.autocast():
-            return prefill.next_logits(self.model, prompts, 0)
-
-    def timed(self) -> dict[str, Any]:
-        """Median seconds per prompt of both ways, which take turns."""
-        self.ours()
-        self.alone(self.prompts[0])
-        began = self.now()
-        self.alone(self.prompts[1])
-        fitting = int(SECONDS_ONE_BY_ONE / ROUNDS / (self.now() - began))
-        some = self.prompts[: max(4, min(len(self.prompts), fitting))]
-        single, batched = [], []
-        if self.plan.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        for _ in range(ROUNDS):
-            began = self.now()
-            for prompt in some:
-                self.alone(prompt)
-            single.append((self.now() - began) / len(some))
-            began = self.now()
-            self.ours()
-            batched.append((self.now() - began) / len(self.prompts))
-        one, ours = statistics.median(single), statistics.median(batched)
-        return {
-            "prompts": len(self.prompts),
-            "prompt_tokens_mean": round(statistics.mean(map(len, self.prompts)), 1),
-            "new_tokens": self.sampling.max_new_tokens,
-            "prompts_one_by_one": len(some),
-            "one_by_one_ms_per_prompt": round(1000 * one, 2),
-            "ours_ms_per_prompt": round(1000 * ours, 2),
-            "times_as_fast": round(one / ours, 1),
-            "times_as_fast_by_round": [
-                round(a / b, 1) for a, b in zip(single, batched, strict=True)
-            ],
-            "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2)
-            if self.plan.device == "cuda"
-            else None,
-        }
-
-    @torch.no_grad()
-    def alone_with_logits(self, prompt: Ids) -> tuple[Ids, torch.Tensor, torch.Tensor]:
-        """New ids, and the logits [new, vocabulary] of `generate` and of a plain forward."""
-        ids = torch.tensor([prompt], device=self.device)
-        with self.autocast():
-            out = self.model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
-                max_new_tokens=self.sampling.max_new_tokens, pad_token_id=0,
-                return_dict_in_generate=True, output_logits=True,
-            )  # fmt: skip
-            new = self.sampling.max_new_tokens
-            plain = self.model(input_ids=out.sequences[:, :-1], logits_to_keep=new, use_cache=False)
-        found: Ids = out.sequences[0, len(prompt) :].tolist()
-        return found, torch.cat(out.logits).float(), plain.logits[0].float()
-
-    def compared(self, count: int, adapted: bool) -> dict[str, Any]:
-        """Where the two ways part, and how close the best two candidates are there."""
-        prompts, margins, tolerance = self.prompts[:count], [], 0.0
-        with nullcontext() if adapted else self.model.disable_adapter():
-            ours = self.ours()[:count]
-            together = self.last_logits(prompts)
-            for prompt, mine, next_logits in zip(prompts, ours, together, strict=True):
-                theirs, cached, plain = self.alone_with_logits(prompt)
-                tolerance = max(tolerance, float((cached - plain).abs().max()))
-                tolerance = max(tolerance, float((next_logits - cached[0]).abs().max()))
-                if mine != theirs:
-                    at = next(i for i in range(len(theirs)) if mine[i] != theirs[i])
-                    margins.append(float(plain[at].max() - plain[at, mine[at]]))
-        exact = self.plan.compute_dtype == "float32"
-        return {
-            "adapter": adapted,
-            "rows": count,
-            "rows_equal": count - len(margins),
-            "largest_logit_difference": tolerance,
-            "largest_margin_where_they_part": max(margins, default=None),
-            "as_promised": not margins or (not exact and max(margins) <= 2 * tolerance),
-        }
-
-    @torch.no_grad()
-    def decode_step(self) -> dict[str, Any]:
-        """Milliseconds of a decode step of one batch: eager, and replayed from a CUDA graph."""
-        length = max(map(len, self.prompts)) + 32
-        prompts = self.prompts[: max(1, self.plan.micro_batch_tokens // length)]
-        on = self.dtype != torch.float32
-        with torch.autocast(self.plan.device, self.dtype, enabled=on, cache_enabled=False):
-            sampling = replace(self.sampling, max_new_tokens=32)
-            rows, _ = decoding._begin(self.model, prompts, 1, sampling, None)
-            ids, at = (
-                rows.ids[:, -1:].clone(),
-                rows.positions[:, rows.ids.shape[1]][:, None].clone(),
-            )
-
-            def step() -> torch.Tensor:
-                return prefill.forward(self.model, ids, rows.mask, at, rows.cache)
-
-            found: dict[str, Any] = {"rows": len(prompts), "eager_ms": self.step_ms(step, 4)}
-            try:
-                graph = torch.cuda.CUDAGraph()
-                began = self.now()
-                with torch.cuda.graph(graph):
-                    step()
-                found["capture_ms"] = round(1000 * (self.now() - began), 1)
-                found["replayed_ms"] = self.step_ms(graph.replay, 8)
-            except (RuntimeError, NotImplementedError) as error:
-                found["no_graph"] = str(error).splitlines()[0][:200]
-        return found
-
-    def step_ms(self, step: Any, count: int) -> float:
+def step_ms(bench: Bench, step: Any, count: int) -> float:
+    step()
+    began = bench.now()
+    for _ in range(count):
         step()
-        began = self.now()
-        for _ in range(count):
-            step()
-        return round(1000 * (self.now() - began) / count, 2)
-
-    def now(self) -> float:
-        if self.plan.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+    return round(1000 * (bench.now() - began) / count, 2)
 
 
 def samples(bench: Bench) -> dict[str, Any]:
@@ -316,14 +213,14 @@ def main() -> None:
         record["batch_tokens"] = plan.micro_batch_tokens
         for new in arguments.new:
             bench = Bench(model, plan, prompts, new)
-            record[f"new_{new}"] = note("timed", bench.timed())
+            record[f"new_{new}"] = note("timed", timed(bench))
         bench = Bench(model, plan, prompts, arguments.new[0])
         rows = min(24, len(prompts))
         record["equal"] = [
-            note("equal", bench.compared(rows, adapted)) for adapted in (True, False)
+            note("equal", compared(bench, rows, adapted)) for adapted in (True, False)
         ]
         record["samples"] = note("samples", samples(bench))
-        record["decode_step"] = note("decode_step", bench.decode_step())
+        record["decode_step"] = note("decode_step", decode_step(bench))
     save(arguments.out, record)
     print(json.dumps(record, indent=1))
     if not all(found["as_promised"] for found in record["equal"]):
