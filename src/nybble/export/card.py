@@ -52,7 +52,7 @@ def write_card(
 
 def public_recipe(recipe: Recipe) -> Recipe:
     """`recipe` with local paths cut down to the last name: folders say who trained it, and where"""
-    return map_references(recipe, _without_folders)
+    return map_references(recipe, without_folders)
 
 
 def escaped(text: str) -> str:
@@ -62,7 +62,8 @@ def escaped(text: str) -> str:
     )  # fmt: skip
 
 
-def _without_folders(reference: str) -> str:
+def without_folders(reference: str) -> str:
+    """`reference`; of a path the last name."""
     is_path = parse_reference(reference).kind == "path"
     return (Path(reference).name or "local") if is_path else reference
 
