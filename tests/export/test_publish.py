@@ -11,7 +11,7 @@ from nybble.export.publish import Publisher, check_publish, publish_end
 from nybble.export.push import PushRefusedError
 from nybble.recipe import load_recipe
 from nybble.runs.errors import InputError
-from nybble.training.manifest import write_manifest
+from nybble.training.manifest import damage, write_manifest
 
 TOKEN = "hf_" + "A1b2" * 8
 
@@ -63,7 +63,8 @@ def checkpoint(folder, step: int) -> Path:
     config = {"base_model_name_or_path": "/home/alice/models/mini"}
     (path / "adapter_config.json").write_text(json.dumps(config))
     (path / "optimizer.safetensors").write_bytes(b"moments")
-    (path / "trainer_state.json").write_text("{}")
+    identity = {"model.base": "/home/alice/models/mini", "model.adapter": "me/x", "lora.r": 16}
+    (path / "trainer_state.json").write_text(json.dumps({"identity": identity}))
     write_manifest(path)
     return path
 
@@ -118,6 +119,27 @@ def test_a_save_that_waits_gives_way_to_a_newer_one_and_survives_its_removal(pub
     assert "nybble/checkpoints/checkpoint-3/optimizer.safetensors" in hub.files[-1]
     assert not [name for name, content in hub.files[-1].items() if b"alice" in content]
     assert not list(folder.path.glob(".partial-*"))
+
+
+def test_folders_of_this_machine_stay_here_and_what_goes_up_is_whole(published, tmp_path) -> None:
+    hub = Hub()
+    folder, recipe = published(hub)
+    audit = folder.read("data/audit.json")
+    shares = [{"source": "/home/alice/rows.jsonl", "first": 0}, {"source": "hub:me/rows"}]
+    folder.write("data/audit.json", audit | {"sources": shares})
+    saves(folder, recipe, 3)
+    assert not [name for name, content in hub.files[-1].items() if b"alice" in content]
+    pushed = json.loads(hub.files[-1]["nybble/data/audit.json"])["sources"]
+    assert pushed == [{"source": "rows.jsonl", "first": 0}, {"source": "hub:me/rows"}]
+    saved = "nybble/checkpoints/checkpoint-3/"
+    for name, content in hub.files[-1].items():
+        if name.startswith(saved):
+            (tmp_path / name.removeprefix(saved)).write_bytes(content)
+    assert damage(tmp_path) is None
+    state = json.loads((tmp_path / "trainer_state.json").read_text())
+    assert state == {"identity": {"model.adapter": "me/x", "lora.r": 16}}
+    kept = folder.checkpoints / "checkpoint-3"
+    assert damage(kept) is None and "alice" in (kept / "trainer_state.json").read_text()
 
 
 def test_a_hub_that_hangs_holds_the_end_up_for_seconds_only(published, monkeypatch) -> None:

@@ -56,6 +56,13 @@ def test_modules_that_are_not_there_are_named(base) -> None:
     assert "q_proj" in caught.value.fix
 
 
+@pytest.mark.parametrize("name", ["down_proj", "mlp"])
+def test_weights_in_four_bits_are_not_trained_whole(base, name) -> None:
+    part = LoraPart(target_modules="attention", modules_to_save=[name])
+    with pytest.raises(InputError, match=f"lora.modules_to_save has '{name}'.*quantised"):
+        attach_adapters(base, part, 0)
+
+
 @pytest.mark.parametrize(("variant", "scale"), [("lora", 32 / 16), ("rslora", 32 / 4)])
 def test_scaling_is_alpha_over_r_or_over_its_root(base, variant, scale) -> None:
     model = attach_adapters(base, LoraPart(variant=variant), 0)

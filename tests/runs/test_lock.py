@@ -115,3 +115,16 @@ def test_killed_while_it_replaces_a_folder_there_is_one_whole(
     assert (target / "which").read_text() == which
     assert not list(tmp_path.glob(f"{PARTIAL_PREFIX}*"))
     assert not list(tmp_path.glob(f"{REPLACED_PREFIX}*"))
+
+
+def test_a_number_that_another_process_has_now_saves_nothing(tmp_path: Path) -> None:
+    """In a container a run is the same process number, often 1, each time that it is started."""
+    mine = os.getpid()
+    partial = tmp_path / f"{PARTIAL_PREFIX}{mine}-checkpoint-3-x"
+    aside = tmp_path / f"{REPLACED_PREFIX}{mine}-x"
+    (aside / "adapter").mkdir(parents=True)
+    partial.mkdir()
+    for path in (partial, aside):
+        os.utime(path, (1e9, 1e9))
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]

@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nybble.export.card import hub_name, public_recipe, write_card
+from nybble.export.card import hub_name, public_recipe, without_folders, write_card
 from nybble.recipe import Recipe, dump_recipe
 from nybble.runs.atomic import write_json, write_text
 from nybble.runs.errors import InputError
@@ -25,10 +25,11 @@ from nybble.training.manifest import MANIFEST, renew_manifest
 
 RUN = "nybble"
 FILES = "files.json"
-_CONFIG = "adapter_config.json"
-_RECORDS = ("plan.json", "data/audit.json", "metrics.jsonl", "seeds/asked.json")
+_CONFIG, _STATE = "adapter_config.json", "trainer_state.json"
+_AUDIT = "data/audit.json"
+_RECORDS = ("plan.json", "metrics.jsonl", "seeds/asked.json")
 # What training alone needs of a checkpoint.
-_OF_TRAINING = ("optimizer.safetensors", "trainer_state.json", MANIFEST)
+_OF_TRAINING = ("optimizer.safetensors", _STATE, MANIFEST)
 
 
 def stage_run(
@@ -44,6 +45,8 @@ def stage_run(
     for record in _RECORDS:
         if (folder.path / record).is_file():
             write_text(run / record, (folder.path / record).read_text(encoding="utf-8"))
+    if (folder.path / _AUDIT).is_file():
+        write_json(run / _AUDIT, _public_audit(folder.read(_AUDIT)))
     environment = folder.read("environment.json")
     environment.pop("command", None)  # may hold paths
     write_json(run / "environment.json", environment)
@@ -54,6 +57,8 @@ def stage_run(
         _link_files(_files(checkpoint), saved, recipe)
         if (saved / _CONFIG).is_file():
             renew_manifest(saved, _CONFIG)
+        _forget_paths(saved / _STATE)
+        renew_manifest(saved, _STATE)
         trained = [path for path in _files(checkpoint) if path.name not in _OF_TRAINING]
         _link_files(trained, scratch, recipe)
     else:
@@ -117,6 +122,21 @@ def _link_files(files: list[Path], target: Path, recipe: Recipe) -> None:
                 write_json(target / _CONFIG, config | {"base_model_name_or_path": base})
                 continue
         _link(path, target / path.name)
+
+
+def _public_audit(audit: dict[str, Any]) -> dict[str, Any]:
+    sources = [s | {"source": without_folders(s["source"])} for s in audit.get("sources", [])]
+    return audit | ({"sources": sources} if sources else {})
+
+
+def _forget_paths(state: Path) -> None:
+    """Leave out which local model or adapter it was: elsewhere they lie in other folders."""
+    told: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
+    identity = dict(told.get("identity", {}))
+    for name in ("model.base", "model.adapter"):
+        if identity.get(name) and without_folders(identity[name]) != identity[name]:
+            del identity[name]
+    write_json(state, told | {"identity": identity})
 
 
 def _link(source: Path, target: Path) -> None:

@@ -51,6 +51,18 @@ def refuse_tables_trained_twice(part: LoraPart) -> None:
                 )
 
 
+def refuse_quantised_whole(model: Any, part: LoraPart) -> None:
+    """Raise `InputError` where a module that `part` trains whole holds quantised weights."""
+    for path, module in model.named_modules():
+        name = next((name for name in part.modules_to_save if path.endswith(name)), None)
+        if name and not all(weight.is_floating_point() for weight in module.parameters()):
+            raise InputError(
+                f"lora.modules_to_save has {name!r}, and {path} is quantised: its weights cannot "
+                "be trained whole.",
+                f"Leave {name} out of lora.modules_to_save, or say model.quantization=none.",
+            )
+
+
 def refuse_what_was_left_out(model: PeftModel, part: LoraPart) -> None:
     """Raise `InputError` for what `part` names and PEFT did not adapt as asked."""
     adapted = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}

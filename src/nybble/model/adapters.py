@@ -14,6 +14,7 @@ from torch import nn
 from nybble.model.adapted import (
     ADAPTER,
     refuse_plain_lora,
+    refuse_quantised_whole,
     refuse_tables_trained_twice,
     refuse_tied_adapters,
     refuse_what_was_left_out,
@@ -33,6 +34,7 @@ def attach_adapters(
     targets = list(ATTENTION) if part.target_modules == "attention" else part.target_modules
     if new_ids:
         refuse_tables_trained_twice(part)
+    refuse_quantised_whole(model, part)
     tied = refuse_tied_adapters(model, part)
     config = LoraConfig(
         r=part.r,

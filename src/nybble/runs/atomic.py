@@ -20,6 +20,8 @@ from nybble.runs.errors import disk_error, in_python
 PARTIAL_PREFIX = ".partial-"
 # An old folder on its way out: between two renames it is the only whole one.
 REPLACED_PREFIX = ".replaced-"
+# So far the times of files and of processes may lie apart.
+CLOCK_SECONDS = 2.0
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -128,9 +130,23 @@ def _abandoned(folder: Path, prefix: str) -> list[Path]:
     found = []
     for path in sorted(folder.rglob(f"{prefix}*")):
         process = path.name.removeprefix(prefix).partition("-")[0]
-        if process.isdigit() and not psutil.pid_exists(int(process)):
+        if process.isdigit() and not _may_be_of(path, int(process)):
             found.append(path)
     return found
+
+
+def _may_be_of(path: Path, process: int) -> bool:
+    """Whether the process of this number runs, and ran when `path` was last changed.
+
+    Numbers come again: in a container a run has the same one each time that it is started.
+    """
+    try:
+        began = float(psutil.Process(process).create_time())
+        return began <= path.stat().st_mtime + CLOCK_SECONDS
+    except psutil.AccessDenied:
+        return True
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
 
 
 def _partial() -> str:

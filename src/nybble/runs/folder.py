@@ -141,6 +141,16 @@ def check_output(output: Path | None, replace: bool) -> None:
     check_not_locked(output)
 
 
+def check_new(output: Path) -> None:
+    """Refuse a folder `output` that is there already, where nothing is ever replaced."""
+    check_not_below_file(output)
+    if output.exists():
+        raise InputError(
+            f"The output folder {output} exists already.",
+            "Remove it, or choose another with --output DIR.",
+        )
+
+
 def check_not_below_file(output: Path) -> None:
     """Refuse an output folder that cannot be made because a file lies on the way to it."""
     above = next(parent for parent in output.absolute().parents if parent.exists())
@@ -158,11 +168,24 @@ def create_run_folder(name: str, output: Path | None, replace: bool, recipe: str
         output = _claimed(RUNS / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
     else:
         if output.exists():
-            shutil.rmtree(output)
-        _make(output)
+            _empty(output)
+        else:
+            _make(output)
     folder = RunFolder(output)
     write_text(folder.recipe, recipe)
     return folder
+
+
+def _empty(output: Path) -> None:
+    """Remove what is in the folder `output`, the recipe last: until then it is that of a run.
+
+    The folder itself stays: it may be mounted there, or `output` a link to it.
+    """
+    for path in sorted(output.iterdir(), key=lambda path: path == RunFolder(output).recipe):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _make(output: Path) -> None:
