@@ -30,6 +30,12 @@ def make_task(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> Task:
     task, guess = _built_in(part, train_answers)
     if part.metric is None or not part.own_metric:
         return task
+    if part.headline in (*task.measures, "parse_rate"):
+        raise InputError(
+            f"evaluate.metric: a metric of one's own may not be called {part.headline}: so is "
+            f"another that the task {part.task} gives.",
+            "Give the function another name.",
+        )
     score = load_function(part.metric)
     return OwnMetric(task, score, part.metric, part.headline, part.greater_is_better, guess)
 
