@@ -50,7 +50,7 @@ def decoder(folder: RunFolder, recipe: Recipe) -> str:
     answers = folder.evaluation / "tuned.jsonl"
     if recipe.evaluate.decode == "greedy" or not answers.is_file():
         return "greedy"
-    lines = answers.read_text(encoding="utf-8").splitlines()
+    lines = answers.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     whole = all(_WHOLE.fullmatch(json.loads(line)["answer"]) for line in lines)
     return "exact median" if whole else "sampled median"
 
