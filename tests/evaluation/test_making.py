@@ -35,6 +35,13 @@ def test_labels_that_an_answer_could_not_tell_apart_are_refused() -> None:
         made("label", ["!", "?"], labels=["!", "?"])
 
 
+@pytest.mark.parametrize("named", [["?", "yes", "no"], []])
+def test_a_label_of_marks_alone_is_refused(named) -> None:
+    """An empty answer would be read as it."""
+    with pytest.raises(InputError, match=r"'\?' is a label of spaces or marks alone"):
+        made("label", ["?", "yes", "no"], labels=named)
+
+
 @pytest.mark.parametrize(
     ("task", "metric"),
     [("number", "mse"), ("number", "green"), ("text", "rouge_l"), ("text", "exact_match")],

@@ -55,6 +55,8 @@ def test_it_scores_numbers_too(own) -> None:
         ("def score(a, t, r): return 'good'", "row 7: it gives 'good'"),
         ("def score(a, t, r): return float('nan')", "row 7: it gives nan"),
         ("def score(a, t, r): return [1]", r"row 7: it gives \[1\]"),
+        ("def score(a, t, r): return 10**400", "row 7: it gives 1000"),
+        ("def score(a, t, r): return -1e200", r"row 7: it gives -1e\+200"),
         ("def score(a, t, r): return None", "row 7: gives None for the constant reference"),
     ],
 )
@@ -81,3 +83,12 @@ def test_what_is_no_metric_is_told_before_any_row(own, body, told) -> None:
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(InputError, match=r"there is no file nowhere\.py"):
         load_function("nowhere.py:score")
+
+
+def test_a_name_that_the_task_gives_to_another_metric_is_refused(tmp_path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def rmsle(a, t, r): return 1.0\ndef parse_rate(a, t, r): return 1.0\n")
+    for name in ("rmsle", "parse_rate"):
+        part = EvaluatePart.model_validate({"task": "number", "metric": f"{path}:{name}"})
+        with pytest.raises(InputError, match=f"may not be called {name}"):
+            make_task(part, [5.0, 7.0])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nybble.evaluation.seeds import recipe_interval, seed_spread
+from nybble.evaluation.statistics import Interval
 from nybble.runs.errors import InputError
 
 
@@ -39,3 +40,12 @@ def test_seeds_that_differ_widen_it() -> None:
 def test_one_seed_says_nothing_of_a_recipe() -> None:
     with pytest.raises(InputError, match="say nothing of a recipe"):
         recipe_interval(np.ones((1, 50)))
+
+
+def test_equal_differences_leave_room_for_rows_that_were_not_seen() -> None:
+    """Five rows of five show no sign, as for a single model: p is 0.06."""
+    assert recipe_interval(np.ones((3, 5))).low < 0 < recipe_interval(np.ones((3, 5))).high
+    assert 0 < recipe_interval(np.ones((3, 6))).low < 1 < recipe_interval(np.ones((3, 6))).high
+    rounded = recipe_interval(np.array([[1.3 - 1.0, 2.3 - 2.0, 4.3 - 4.0]] * 2))
+    assert rounded.low < 0 < rounded.high
+    assert recipe_interval(np.zeros((2, 4))) == Interval(0.0, 0.0, 0.0)

@@ -1,4 +1,7 @@
+import math
+
 import numpy as np
+import pytest
 
 from nybble.evaluation.slices import FEWEST_ROWS, MOST_VALUES, OTHER, by_band, by_column, slicings
 from nybble.evaluation.task import Item
@@ -43,3 +46,13 @@ def test_every_task_is_sliced_by_length_and_what_has_one_slice_is_left_out() -> 
     assert [one.by for one in slicings(rows, [], "number")] == [
         "true value", "characters of the prompt",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_what_has_no_place_among_numbers_is_in_no_band(odd) -> None:
+    rows = items(100, weight=lambda i: odd if i % 10 == 0 else i * 1.5)
+    found = by_column(rows, "weight")
+    assert len(found.order) == 4
+    assert [name == OTHER for name in found.of_row] == [i % 10 == 0 for i in range(100)]
+    assert by_column(items(100, weight=lambda i: odd), "weight").order == (str(odd),)
+    assert by_band("weight", np.full(20, odd)).order == ()

@@ -131,6 +131,13 @@ def test_among_models_the_best_estimate_is_the_subject(shop) -> None:
     assert f"shows no difference from {other} (" in said
 
 
+def test_models_of_one_value_share_the_best_place(shop) -> None:
+    """As one model does under two names."""
+    same = [shop.contender(name, shop.truth + 3) for name in ("one", "other")]
+    said = compare(shop.task, [*same, shop.contender("far", shop.truth + 90)], 0)["verdict"]
+    assert ", level with other as the best of 3 by its estimate." in said
+
+
 def test_a_perfect_predictor_is_not_called_the_best(shop) -> None:
     found = compare(shop.task, shop.contenders({"near": 5.0, "noise floor": 1.0}), 0)
     said = verdict(found | {"floor_name": "noise floor"})

@@ -10,6 +10,7 @@ import pytest
 
 from nybble.export.snippet import Source, decoder, loading_snippet
 from nybble.recipe import load_recipe
+from nybble.runs.atomic import write_json_lines
 
 LOCATED = "locate_model('bundled:mini', 'main')"
 
@@ -34,6 +35,13 @@ def test_which_decoder_was_judged(make_run, decode, answers, expected) -> None:
     recipe = load_recipe(str(folder.recipe))
     assert decoder(folder, recipe) == expected
     ast.parse(code(folder))
+
+
+def test_a_prompt_may_hold_any_kind_of_line_break(make_run) -> None:
+    folder = make_run("evaluate.decode=median", answers=("12", "7"))
+    lines = [{"prompt": "one\u2028two\x85three", "answer": "12"}] * 2
+    write_json_lines(folder.evaluation / "tuned.jsonl", lines)
+    assert decoder(folder, load_recipe(str(folder.recipe))) == "exact median"
 
 
 def test_a_run_that_was_not_judged_answers_greedily(make_run) -> None:

@@ -90,12 +90,14 @@ def test_sampled_medians_come_near_the_exact_ones_and_follow_the_seed(
         first = text.split(" ")[0].split("\n")[0]
         return float(first) if first.isdigit() else None
 
-    def sample(seed: int) -> list[str]:
+    def sample(seed: int, stop: tuple[str, ...] = ()) -> list[str]:
         found, put = collected(len(prompts))
-        sampled_medians(mini_model, stage.tokenizer, prompts, 3, 4096, read, put, seed)
+        tokenizer = stage.tokenizer
+        sampled_medians(mini_model, tokenizer, prompts, 3, 4096, read, put, seed, stop=stop)
         return found
 
     assert sample(1) == sample(1)
+    assert sample(1, tuple("0123456789")) == [""] * len(prompts)
     exact, put = collected(len(prompts))
     exact_medians(mini_model, prompts, number_token_ids(stage.tokenizer), 0, 4096, put)
     pairs = [(float(a), float(b)) for a, b in zip(sample(1), exact, strict=True) if a and b]

@@ -16,6 +16,7 @@ import pytest
 from nybble.generation import remote
 from nybble.generation.cache import PredictionCache
 from nybble.generation.remote import RemoteModel
+from nybble.generation.remote_protocol import failure, read_reply
 from nybble.generation.remote_reference import parse_remote
 from nybble.generation.sampling import Sampling
 from nybble.runs.errors import InputError, NybbleError
@@ -292,6 +293,7 @@ SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from nybble.generation.remote import RemoteModel
+from nybble.generation.remote_protocol import failure, read_reply
 from nybble.generation.remote_reference import parse_remote
 from nybble.generation.sampling import Sampling
 model = RemoteModel(parse_remote(f"openai:m@{sys.argv[1]}#concurrency=3"))
@@ -315,3 +317,9 @@ def test_an_interrupt_ends_at_once_though_the_server_is_silent(url, hub) -> None
     out, err = asking.communicate(timeout=10)  # the server would hang for 30 s
     assert (out, err, asking.returncode) == ("interrupted\n", "", 0)
     assert hub.seen["hang"] == 3
+
+
+def test_a_reply_that_is_nested_without_end_is_none_of_the_protocol() -> None:
+    deep = b"[" * 200_000
+    assert read_reply(deep, ()) is None
+    assert "was refused" in str(failure(parse_remote("openai:m"), 400, deep, None))

@@ -69,3 +69,12 @@ def test_a_key_is_for_one_host_and_never_sent_in_the_clear(monkeypatch, tmp_path
         parse_remote("openai:m@http://my-host.org/v1").key()
     monkeypatch.setenv("API_KEY_LOCALHOST", "here")
     assert parse_remote("openai:m@http://localhost:8000/v1").key() == "here"
+
+
+@pytest.mark.parametrize("key", ["sk-1234…", "sk-12\n34"])
+def test_a_key_that_cannot_be_sent_is_told_and_not_shown(monkeypatch, tmp_path, key) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(InputError, match="OPENAI_API_KEY holds a character") as caught:
+        parse_remote("openai:m").key()
+    assert "12" not in f"{caught.value.message} {caught.value.fix}"

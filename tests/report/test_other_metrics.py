@@ -39,6 +39,9 @@ def test_intervals_narrow_with_rows():
 def test_what_has_no_meaning_has_no_interval():
     constant = np.ones(50)
     assert set(number_intervals(constant, {"a": constant})["a"]) == {"mse", "rmsle"}
+    # Its mean is another number in the last bit.
+    rounded = np.full(50, 0.1)
+    assert set(number_intervals(rounded, {"a": constant})["a"]) == {"mse", "rmsle"}
     below = np.linspace(-2, 1, 50)
     assert set(number_intervals(below, {"a": constant})["a"]) == {"mse", "r2"}
     assert number_intervals(np.arange(19.0), {"a": np.arange(19.0)}) == {}

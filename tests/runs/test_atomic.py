@@ -235,3 +235,13 @@ def test_what_is_not_of_a_new_folders_disk_is_left_as_it_is(error, tmp_path):
     with pytest.raises(type(error)) as told, new_folder(tmp_path / "adapter"):
         raise error
     assert told.value is error
+
+
+def test_half_a_character_is_written_as_json_can_say_it(tmp_path):
+    """A server's reply, or an error that a program raised, may hold one."""
+    write_json(tmp_path / "a.json", {"text": "half \ud83d, é"})
+    write_json_lines(tmp_path / "a.jsonl", [{"text": "half \ud83d, é"}])
+    for name in ("a.json", "a.jsonl"):
+        written = (tmp_path / name).read_text(encoding="utf-8")
+        assert json.loads(written) == {"text": "half \ud83d, é"}
+        assert "\\ud83d, é" in written

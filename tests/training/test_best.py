@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import pytest
@@ -69,3 +70,9 @@ def test_nothing_is_asked_of_a_training_that_seeks_no_best() -> None:
     plain = TrainPart(metric_for_best_model="mae")
     assert Best().after(5, {"validation_loss": 1.0}, plain) == Best()
     assert all(a.step <= b.step for a, b in pairwise(seen([3, 2, 1], TrainPart())))
+
+
+def test_only_numbers_are_kept_of_the_best() -> None:
+    """Its values are written into checkpoints, whose JSON has no NaN."""
+    found = Best().after(5, {"validation_loss": 1.0, "validation_r2": math.nan}, part())
+    assert found == Best(5, {"validation_loss": 1.0})

@@ -30,6 +30,12 @@ def make_task(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> Task:
     task, guess = _built_in(part, train_answers)
     if part.metric is None or not part.own_metric:
         return task
+    if part.headline in (*task.measures, "parse_rate"):
+        raise InputError(
+            f"evaluate.metric: a metric of one's own may not be called {part.headline}: so is "
+            f"another that the task {part.task} gives.",
+            "Give the function another name.",
+        )
     score = load_function(part.metric)
     return OwnMetric(task, score, part.metric, part.headline, part.greater_is_better, guess)
 
@@ -74,7 +80,7 @@ def _labels(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> tuple[str
                 f"evaluate.labels differ in case, spaces or marks around them alone: {alike}.",
                 "An answer is read without these: name the labels otherwise.",
             )
-        return tuple(part.labels)
+        return _with_words(part.labels)
     found = sorted(set(map(str, train_answers)))
     if not 2 <= len(found) <= MOST_LABELS:
         raise InputError(
@@ -86,7 +92,17 @@ def _labels(part: EvaluatePart, train_answers: Sequence[JsonValue]) -> tuple[str
             f"Labels of the training rows differ in case, spaces or marks alone: {alike}.",
             "Name the labels with evaluate.labels, or mend the rows.",
         )
-    return tuple(found)
+    return _with_words(found)
+
+
+def _with_words(labels: Sequence[str]) -> tuple[str, ...]:
+    """`labels`, refused where an empty answer would be read as one of them."""
+    if bare := [label for label in labels if not plain(label)]:
+        raise InputError(
+            f"{bare[0]!r} is a label of spaces or marks alone.",
+            "An answer is read without these: name the label otherwise.",
+        )
+    return tuple(labels)
 
 
 def _alike(labels: Sequence[str]) -> str:

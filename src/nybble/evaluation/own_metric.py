@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from nybble.evaluation.metrics.numbers import LARGEST
 from nybble.evaluation.task import Answers, Item, Judged, Task
 from nybble.recipe.evaluate_part import OWN_METRIC
 from nybble.runs.errors import InputError
@@ -89,7 +90,8 @@ class OwnMetric:
         if isinstance(found, str) or not _finite(found):
             raise InputError(
                 f"{where}: it gives {found!r}.",
-                "Give a finite number, or None where nothing can be read from the answer.",
+                f"Give a number within ±{LARGEST:g}, or None where nothing can be read from the "
+                "answer.",
             )
         return float(found)
 
@@ -140,6 +142,6 @@ def _run(path: Path) -> Any:
 
 def _finite(value: Any) -> bool:
     try:
-        return math.isfinite(value)
-    except TypeError:
+        return math.isfinite(value) and abs(value) <= LARGEST
+    except (TypeError, OverflowError):
         return False

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nybble.evaluation.statistics import LEVEL, Interval
+from nybble.evaluation.statistics.bootstrap import ROUNDING, equal_interval
 from nybble.runs.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -32,8 +33,9 @@ def recipe_interval(differences_sn: Floats) -> Interval:
 
     Seeds and rows are crossed: the variance is that of the rows' means over rows, plus that of the
     seeds' means over seeds; t with the degrees of freedom of Satterthwaite (Biometrics Bulletin 2,
-    1946). The rows' own noise is in both, so it is rather wide than narrow. Raises InputError for
-    fewer than two seeds or rows.
+    1946). The rows' own noise is in both, so it is rather wide than narrow. Where all differences
+    are the same, it says what the rows' signs alone say. Raises InputError for fewer than two seeds
+    or rows.
     """
     seeds, rows = differences_sn.shape
     if seeds < 2 or rows < 2:
@@ -42,11 +44,11 @@ def recipe_interval(differences_sn: Floats) -> Interval:
             "Train with at least two seeds, and judge on at least two rows.",
         )
     value = float(differences_sn.mean())
+    if np.ptp(differences_sn) <= ROUNDING * np.abs(differences_sn).max():
+        return equal_interval(value, rows, LEVEL)
     of_rows = float(differences_sn.mean(axis=0).var(ddof=1)) / rows
     of_seeds = float(differences_sn.mean(axis=1).var(ddof=1)) / seeds
     variance = of_rows + of_seeds
-    if variance == 0.0:
-        return Interval(value, value, value)
     from scipy.stats import t
 
     freedom = variance**2 / (of_rows**2 / (rows - 1) + of_seeds**2 / (seeds - 1))

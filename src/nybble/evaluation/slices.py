@@ -63,11 +63,17 @@ def by_value(by: str, values: Sequence[str]) -> Slicing:
 
 
 def by_band(by: str, values: npt.NDArray[np.float64]) -> Slicing:
-    """Four bands of about as many rows each, named by their least and largest value."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BANDS + 1)[1:-1]))
-    band = np.searchsorted(edges, values, side="left")
+    """Four bands of about as many rows each, named by their least and largest value.
+
+    Infinite values and NaN, as Parquet files have them for gaps, are in no band.
+    """
+    known = np.isfinite(values)
+    if not np.any(known):
+        return Slicing(by, (OTHER,) * len(values), ())
+    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, BANDS + 1)[1:-1]))
+    band = np.where(known, np.searchsorted(edges, values, side="left"), -1)
     names: dict[int, str] = {}
-    for place in np.unique(band).tolist():
+    for place in np.unique(band[known]).tolist():
         inside = values[band == place]
         if len(inside) >= FEWEST_ROWS:
             ends = dict.fromkeys(rounded(float(end)) for end in (inside.min(), inside.max()))

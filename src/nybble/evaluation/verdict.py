@@ -70,7 +70,9 @@ def _of_models(comparison: dict[str, Any], words: MetricWords) -> str:
         f"On {comparison['n']:,} rows {best['name']} "
         f"{words.of_one(best['value'])} ({words.interval(best)})"
     )
-    sentence += f", the best of {len(models)} by its estimate" if others else ""
+    level = [m["name"] for m in models if m is not best and m["value"] == best["value"]]
+    sentence += f", level with {listed(level)} as" if level else "," if others else ""
+    sentence += f" the best of {len(models)} by its estimate" if others else ""
     sentence += f"{_unread(comparison, [model['name'] for model in models])}."
     sentence += _sorted_out(comparison, best["name"], others, words)
     return f"{sentence} {OF_THE_MODELS}"

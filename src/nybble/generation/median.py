@@ -69,10 +69,11 @@ def sampled_medians(
     on_answer: OnAnswer,
     seed: int,
     cache: ModelCache | None = None,
+    stop: tuple[str, ...] = (),
 ) -> None:
     """For each prompt the median of 31 sampled answers; empty where fewer than half can be read.
 
-    The sampled answers are kept in `cache`.
+    An answer ends before the first of the `stop` strings. The sampled answers are kept in `cache`.
     """
     drawn: dict[int, list[str]] = {}
 
@@ -85,7 +86,7 @@ def sampled_medians(
             on_answer(place, f"{statistics.median(values):.15g}" if readable else "")
             del drawn[place]
 
-    sampling = Sampling(temperature=1.0, max_new_tokens=max_new_tokens, seed=seed)
+    sampling = Sampling(temperature=1.0, max_new_tokens=max_new_tokens, seed=seed, stop=stop)
     generate_answers(
         model, tokenizer, prompts, sampling, batch_tokens, collect, SAMPLES, cache=cache
     )

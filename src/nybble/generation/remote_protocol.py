@@ -74,7 +74,7 @@ def read_reply(body: bytes, stop: Sequence[str]) -> Reply | None:
         text = choice["message"]["content"] if "message" in choice else choice["text"]
         usage = said.get("usage") or {}
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     if not (text is None or isinstance(text, str)):
         return None
@@ -121,7 +121,7 @@ def _said(body: bytes, key: str | None) -> tuple[str, str]:
         error = json.loads(body)["error"]
         said = str(error["message"]) if isinstance(error, dict) else str(error)
         kinds = [error.get("code"), error.get("type")] if isinstance(error, dict) else []
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         said, kinds = body[:300].decode("utf-8", "replace").strip() or "no reason given", []
     if key:
         said = said.replace(key, MASK)

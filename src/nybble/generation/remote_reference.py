@@ -76,7 +76,7 @@ class RemoteReference:
     def key(self) -> str | None:
         """The key, of the environment or else of .env; None where there is none.
 
-        Raises `InputError` where it would be sent over a network in the clear.
+        Raises `InputError` where it would be sent over a network in the clear, or cannot be sent.
         """
         names = [self.key_variable]
         found = environment_value(names) or env_file_value(ENV_FILE, names)
@@ -84,6 +84,11 @@ class RemoteReference:
             raise InputError(
                 f"{self.name}: {self.key_variable} would be sent over http, for all to read.",
                 "Name the server with https://, or unset the key.",
+            )
+        if found and not (found.isascii() and found.isprintable()):
+            raise InputError(
+                f"{self.name}: {self.key_variable} holds a character that no key has.",
+                "Copy the key again.",
             )
         return found
 

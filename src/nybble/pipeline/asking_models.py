@@ -20,7 +20,11 @@ from nybble.pipeline.examiner import Examiner
 from nybble.pipeline.questions import after_shots, prompt_and_answer
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan, make_plan
+from nybble.runs.errors import InputError
 from nybble.training.progress import watch
+
+TOOLS = ("tool", "function", "ipython")
+"""Who says what a tool answered."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,22 @@ def _ask_on_one_base(to_ask: Sequence[ToAsk], cache: PredictionCache) -> dict[st
         if adapter:
             base = without_adapters(model)
     return found
+
+
+def check_remotes(remotes: Sequence[Remote], stage: Stage, examples: Sequence[Example]) -> None:
+    """Raises `InputError` for rows with tools: without them, a remote model would be asked
+    something else than the others are."""
+    shots = stage.shots if remotes else ()
+    for example in examples if remotes else ():
+        whole = after_shots(example, shots)
+        if isinstance(whole, Pair):
+            continue
+        if whole.tools or any("tool_calls" in m or m["role"] in TOOLS for m in whole.messages[:-1]):
+            raise InputError(
+                f"{remotes[0].name}: row {example.number} has tools, which are not sent to remote "
+                "models.",
+                "Leave it out, or compare on rows without tools.",
+            )
 
 
 def ask_remote(

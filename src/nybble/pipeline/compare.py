@@ -178,8 +178,9 @@ def _models(
     locals_: Sequence[Local], remotes: Sequence[Remote], rows: _Rows, cache: PredictionCache
 ) -> dict[str, Contender]:
     forms = [_form(one, rows) for one in locals_]
-    from nybble.pipeline.asking_models import ToAsk, ask_locals, ask_remote
+    from nybble.pipeline.asking_models import ToAsk, ask_locals, ask_remote, check_remotes
 
+    check_remotes(remotes, rows.stage, rows.examples)
     to_ask = [ToAsk(one, *form) for one, form in zip(locals_, forms, strict=True)]
     found = ask_locals(to_ask, cache)
     for remote in remotes:

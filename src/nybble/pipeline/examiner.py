@@ -136,7 +136,7 @@ class Examiner:
         read = partial(extract_number, how=self.part.extract)
         sampled_medians(
             model, tokenizer, asked, self.part.max_new_tokens, tokens, read, on_answer,
-            self.stage.recipe.train.seed, cache,
+            self.stage.recipe.train.seed, cache, tuple(self.part.stop),
         )  # fmt: skip
 
     def _single_tokens(self) -> torch.Tensor | None:

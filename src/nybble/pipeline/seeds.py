@@ -11,6 +11,7 @@ from nybble.evaluation.contender import Contender
 from nybble.evaluation.seeds import recipe_interval, seed_spread
 from nybble.evaluation.statistics import linearised
 from nybble.evaluation.verdict import recipe_verdict
+from nybble.runs.errors import InputError
 from nybble.runs.folder import RunFolder
 
 ASKED = "seeds/asked.json"
@@ -55,29 +56,43 @@ def forget_judged(folder: RunFolder) -> None:
         (folder_of(folder, seed).path / SCORES).unlink(missing_ok=True)
 
 
-def write_scores(folder: RunFolder, tuned: Contender) -> None:
+def write_scores(folder: RunFolder, tuned: Contender, metric: str) -> None:
     """Write `evaluation/scores.json`: what a further seed's model makes of each test row."""
-    folder.write(SCORES, {"sums": tuned.sums.tolist()})
+    rows = [one.row for one in tuned.judged]
+    folder.write(SCORES, {"metric": metric, "row": rows, "sums": tuned.sums.tolist()})
 
 
 def write_spread(folder: RunFolder, first: int) -> str:
-    """Write `evaluation/seeds.json`, what the seeds say of the recipe; gives it in words."""
+    """Write `evaluation/seeds.json`, what the seeds say of the recipe; gives it in words.
+
+    Raises `InputError` for a seed that was judged otherwise than the first: of an evaluation that
+    was cut off, `resume` goes on by the recipe alone.
+    """
     comparison = folder.read("evaluation/comparison.json")
     predictions = folder.read("evaluation/predictions.json")
     scores = {name: np.array(column) for name, column in predictions["scores"].items()}
     weights = np.array(predictions["weights"])
     sums = {first: scores[comparison["tuned_name"]] * weights}
-    sums |= {s: np.array(folder_of(folder, s).read(SCORES)["sums"]) for s in further_seeds(folder)}
+    alike = {"metric": comparison["metric"], "row": predictions["row"]}
+    for seed in further_seeds(folder):
+        found = folder_of(folder, seed).read(SCORES)
+        if any(found[key] != value for key, value in alike.items()):
+            raise InputError(
+                f"{folder_of(folder, seed).path} was judged by another metric or on other rows "
+                "than the first seed.",
+                f"Judge all of them anew: `nybble evaluate {folder.path}`.",
+            )
+        sums[seed] = np.array(found["sums"])
     values = {seed: float(of_seed.sum() / weights.sum()) for seed, of_seed in sums.items()}
     baseline = scores[comparison["baseline_name"]] * weights
     differences_sn = np.stack([linearised(s - baseline, weights) for s in sums.values()])
-    found = {
+    spread = {
         "metric": comparison["metric"],
         "by_seed": {str(seed): value for seed, value in values.items()},
         **seed_spread(list(values.values())),
         "baseline_name": comparison["baseline_name"],
         "difference": recipe_interval(differences_sn).as_json(),
     }
-    found["verdict"] = recipe_verdict(found, comparison["higher_is_better"])
-    folder.write(SPREAD, found)
-    return str(found["verdict"])
+    spread["verdict"] = recipe_verdict(spread, comparison["higher_is_better"])
+    folder.write(SPREAD, spread)
+    return str(spread["verdict"])

@@ -112,7 +112,7 @@ def _examine(stage: Stage, plan: Plan, folder: RunFolder) -> None:
     cache = answers_kept(folder, stage, plan, model, adapted=True)
     tuned = Contender(TUNED, "tuned", examiner.judge(examiner.ask(TUNED, model, cache=cache)))
     save_answers(folder, "tuned", tuned)
-    write_scores(folder, tuned)
+    write_scores(folder, tuned, examiner.task.metric)
 
 
 def judge(stage: Stage, plan: Plan, folder: RunFolder) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def number_intervals(truth: Floats, values: Mapping[str, Floats]) -> dict[str, I
     if n < FEWEST_ROWS:
         return {}
     draws = _draws(n)
+    varied = bool(np.any(truth != truth[0]))
     centred = truth - truth.mean()
     total_b = draws @ centred**2 - (draws @ centred) ** 2 / n
     total_b = np.where(total_b > 0, total_b, np.nan)
@@ -33,7 +34,7 @@ def number_intervals(truth: Floats, values: Mapping[str, Floats]) -> dict[str, I
     for name, said in values.items():
         squares_b = draws @ (said - truth) ** 2
         metrics = {"mse": _between(squares_b / n)}
-        if np.any(centred):
+        if varied:
             metrics["r2"] = _between(1.0 - squares_b / total_b)
         if min(truth.min(), said.min()) > -1.0:
             logs_b = draws @ (np.log1p(said) - np.log1p(truth)) ** 2

@@ -49,13 +49,13 @@ def write_text(path: Path, content: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as indented JSON, atomically. NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_bytes(path, _utf8(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     """Replace `path` by one JSON object a line, atomically."""
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    write_text(path, "".join(lines))
+    lines = (_utf8(json.dumps(row, ensure_ascii=False, allow_nan=False)) for row in rows)
+    write_bytes(path, b"".join(lines))
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -147,6 +147,12 @@ def _may_be_of(path: Path, process: int) -> bool:
         return True
     except (psutil.NoSuchProcess, FileNotFoundError):
         return False
+
+
+def _utf8(line: str) -> bytes:
+    """JSON and a line's end. Half a character (a lone surrogate) is none in UTF-8, but an escape of
+    JSON: \\ud83d."""
+    return line.encode(errors="backslashreplace") + b"\n"
 
 
 def _partial() -> str:

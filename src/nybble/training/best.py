@@ -39,7 +39,8 @@ class Best:
         gain = self._gain(values[metric], part)
         unimproved = 0 if gain > part.early_stopping_threshold else self.unimproved + 1
         if gain > 0:
-            return Best(step, dict(values), unimproved)
+            finite = {name: value for name, value in values.items() if math.isfinite(value)}
+            return Best(step, finite, unimproved)
         return Best(self.step, self.values, unimproved)
 
     def over(self, part: TrainPart) -> bool:

@@ -55,7 +55,7 @@ def watch(name: str, total: int, start: int = 0) -> Iterator[Watch]:
         yield Watch(name, total, start, None, None)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
