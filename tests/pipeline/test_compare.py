@@ -60,6 +60,13 @@ def test_models_are_compared_on_the_first_runs_rows(runs, comparison, tmp_path) 
         assert json.loads((run / "evaluation/test_reads.json").read_text()) == {"reads": 2}
 
 
+def test_a_run_under_two_names_has_its_rows_read_once(runs, tmp_path) -> None:
+    wanted = Wanted([str(runs[0]), f"same={runs[0]}"], rows=4, output=tmp_path / "out")
+    found = compare_models(wanted)[0]
+    assert found["test_reads"] == 2
+    assert json.loads((runs[0] / "evaluation/test_reads.json").read_text()) == {"reads": 2}
+
+
 def test_rows_slices_and_examples_are_options(runs, tmp_path) -> None:
     folder = nybble.compare(
         [str(runs[0]), "bundled:mini"], rows=30, slices=["kind"], few_shot=0,

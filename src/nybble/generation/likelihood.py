@@ -16,7 +16,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from nybble.generation.batches import Ids, in_batches
-from nybble.generation.prefill import knows
+from nybble.generation.prefill import knows, refuse_nan
 from nybble.model.device import compute_device
 
 # Logits held at once, in fp32: of a vocabulary of 128,256, those of 500 positions.
@@ -97,7 +97,7 @@ def _scored(model: Any, rows: Sequence[_Row]) -> Iterator[tuple[int, list[float]
     at = torch.tensor([(number, at) for number, _, places, _ in asked for at in places])
     targets = torch.tensor([token for *_, tokens in asked for token in tokens], device=device)
     tiles = _log_probs(model, ids.to(device), at.to(device), targets)
-    log_probs = torch.cat([tile.cpu() for tile in tiles]).tolist()
+    log_probs = refuse_nan(torch.cat([tile.cpu() for tile in tiles])).tolist()
     start = 0
     for _, place, places, _ in asked:
         yield place, log_probs[start : start + len(places)]

@@ -10,6 +10,7 @@ from transformers.cache_utils import Cache, StaticLayer
 from nybble.generation.batches import Ids, left_padded
 from nybble.model.device import compute_device
 from nybble.planner.shape import read_shape
+from nybble.runs.errors import NybbleError
 
 # Fewer tokens saved are not worth a forward of their own.
 WORTH_SHARING = 1_024
@@ -30,7 +31,7 @@ def next_logits(model: Any, prompts: Sequence[Ids], pad_id: int) -> Tensor:
         input_ids=ids, attention_mask=mask, position_ids=positions_of(mask), logits_to_keep=1
     )
     logits: Tensor = made.logits[:, -1].float()
-    return logits
+    return refuse_nan(logits)
 
 
 def prefill(
@@ -58,7 +59,19 @@ def prefill(
         cache.reorder_cache(torch.zeros(len(prompts), dtype=torch.long, device=own.device))
     # Of the prompts' width alone: where none is padded, no mask is made, and attention is faster.
     logits = forward(model, own, mask[:, :width], positions[:, shared:width], cache)
+    refuse_nan(logits)
     return torch.cat([first.expand(len(prompts), -1), own], dim=1), mask, cache, logits
+
+
+def refuse_nan(values: Tensor) -> Tensor:
+    """`values`, of a model that can be asked. What is chosen by NaN would be always the same."""
+    if bool(values.isnan().any()):
+        raise NybbleError(
+            "The model computes NaN for a prompt: whatever it said would mean nothing.",
+            "Its training may have diverged: ask an earlier checkpoint. Or it overflows in 16 "
+            "bits: say model.dtype=float32.",
+        )
+    return values
 
 
 def _shared(model: Any, prompts: Sequence[Ids]) -> int:

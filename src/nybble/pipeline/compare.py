@@ -91,7 +91,8 @@ def compare_models(wanted: Wanted) -> tuple[dict[str, Any], Path]:
     found |= {"rows_of": recipe.name, "notes": notes, "floor_name": floor}
     found["verdict"] = verdict(found)
     if runs:
-        found["test_reads"] = max(count_test_read(one.run) for one in runs if one.run)
+        read = {one.run.path.resolve(): one.run for one in runs if one.run}
+        found["test_reads"] = max(map(count_test_read, read.values()))
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "predictions.json", side_by_side(rows.items, contenders, recipe.evaluate))
     write_json(folder / "comparison.json", found)
