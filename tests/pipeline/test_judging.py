@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from nybble.evaluation.metrics.numbers import Thresholds
 from nybble.evaluation.task import Item
 from nybble.evaluation.tasks.number import NumberTask
+from nybble.generation.prefill import ComputesNaNError
 from nybble.pipeline import judging
 from nybble.recipe import load_recipe
 from nybble.training.best import Best
@@ -15,7 +16,13 @@ TASK = NumberTask(10.0, Thresholds(40, 0.2, 80, 0.4))
 
 def judge(monkeypatch, answer: str, *overrides: str):
     items = [Item(i, "", truth, {}) for i, truth in enumerate((5.0, 15.0))]
-    examiner = SimpleNamespace(task=TASK, ask_quietly=lambda _: [[answer]] * 2,
+
+    def asked(_: object) -> list[list[str]]:
+        if answer == "NaN":
+            raise ComputesNaNError("The model computes NaN.", "")
+        return [[answer]] * 2
+
+    examiner = SimpleNamespace(task=TASK, ask_quietly=asked,
                                judge=lambda answers: TASK.judge(items, answers))  # fmt: skip
     monkeypatch.setattr(judging, "Examiner", lambda *_: examiner)
     recipe = load_recipe("price-demo", ["evaluate.during_training=2", *overrides])
@@ -39,3 +46,12 @@ def test_the_metric_that_decides_may_be_undefined_for_once(monkeypatch) -> None:
 def test_others_that_are_undefined_are_left_out(monkeypatch) -> None:
     found, _ = judge(monkeypatch, "-3")
     assert "validation_rmsle" not in found and found["validation_mae"] == 13.0
+
+
+def test_a_model_that_computes_nan_ends_no_training(monkeypatch, capsys) -> None:
+    decides = ("train.load_best_model_at_end=true",
+               "train.metric_for_best_model=validation_mae")  # fmt: skip
+    found, best = judge(monkeypatch, "NaN", *decides)
+    assert math.isnan(found["validation_mae"]) and best.step == 0
+    assert capsys.readouterr().out == "undefined  at step 1: The model computes NaN.\n"
+    assert judge(monkeypatch, "NaN")[0] == {}

@@ -16,6 +16,10 @@ from nybble.runs.errors import NybbleError
 WORTH_SHARING = 1_024
 
 
+class ComputesNaNError(NybbleError):
+    """A model of which nothing can be asked."""
+
+
 def knows(model: Any) -> bool:
     """Whether `model` is of a family whose attention, positions and head are known here."""
     return not isinstance(read_shape(model.config.to_dict()), str)
@@ -66,7 +70,7 @@ def prefill(
 def refuse_nan(values: Tensor) -> Tensor:
     """`values`, of a model that can be asked. What is chosen by NaN would be always the same."""
     if bool(values.isnan().any()):
-        raise NybbleError(
+        raise ComputesNaNError(
             "The model computes NaN for a prompt: whatever it said would mean nothing.",
             "Its training may have diverged: ask an earlier checkpoint. Or it overflows in 16 "
             "bits: say model.dtype=float32.",

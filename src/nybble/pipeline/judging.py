@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from nybble.generation.prefill import ComputesNaNError
 from nybble.pipeline.examiner import Examiner
 from nybble.pipeline.stage import Stage
 from nybble.planner.plan import Plan
@@ -16,8 +17,9 @@ def judge_for(stage: Stage, plan: Plan, model: Any) -> Judge | None:
     recipe asks for no such judging.
 
     Gives every metric of the task that is defined, as `validation_NAME`, the headline first; the
-    one that chooses the best evaluation also where it is not, as NaN, which is never the best. Each
-    asks for answers in batches of the plan's tokens, and in smaller ones where they find no room.
+    one that chooses the best evaluation also where it is not, as NaN, which is never the best. So
+    it is where the model computes NaN: a line tells it, and the training goes on. Each asks for
+    answers in batches of the plan's tokens, and in smaller ones where they find no room.
     """
     part = stage.recipe.evaluate
     if stage.task is None or not part.during_training:
@@ -27,7 +29,11 @@ def judge_for(stage: Stage, plan: Plan, model: Any) -> Judge | None:
     decides = stage.recipe.train.metric_for_best_model.removeprefix("validation_")
 
     def judge(step: int) -> dict[str, float]:
-        judged = examiner.judge(examiner.ask_quietly(model))
+        try:
+            judged = examiner.judge(examiner.ask_quietly(model))
+        except ComputesNaNError as error:
+            print(f"undefined  at step {step}: {error.message}")
+            return {} if decides == "loss" else {f"validation_{decides}": math.nan}
         weight = sum(one.weight for one in judged)
         found = {headline: sum(one.score * one.weight for one in judged) / weight}
         for name, value in examiner.task.metrics(judged).items():
