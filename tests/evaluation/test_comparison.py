@@ -8,6 +8,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from nybble.evaluation.comparison import compare, of_run
 from nybble.evaluation.contender import Contender
 from nybble.evaluation.metrics.numbers import Thresholds
+from nybble.evaluation.own_metric import OwnMetric
 from nybble.evaluation.slices import slicings
 from nybble.evaluation.statistics import holm, mcnemar, paired_interval, permutation
 from nybble.evaluation.task import Item, Judged
@@ -124,6 +125,16 @@ def test_passed_or_not_is_tested_by_mcnemar() -> None:
     assert (pair["test"], pair["p"]) == ("mcnemar", mcnemar(a, b))
     assert pair["outcome"] == "better"
     assert pair["difference"]["value"] == pytest.approx(a.mean() - b.mean())
+
+
+def test_right_or_wrong_by_a_metric_of_ones_own_is_exact() -> None:
+    base = LabelTask(("yes", "no"), "yes")
+    task = OwnMetric(base, lambda said, truth, row: float(said == truth), "", "hit", True, "yes")
+    some, none = labelled("some", [True] * 8 + [False] * 32), labelled("none", [False] * 40)
+    found = compare(task, [some, none], 0)
+    assert found["pairs"][0]["test"] == "mcnemar"
+    assert found["models"][1]["high"] == pytest.approx(1 - 0.025 ** (1 / 40))
+    assert all(0 <= low <= high <= 1 for _, _, low, high in found["running"]["some"])
 
 
 def test_few_rows_are_tested_by_flipping_signs(make_shop) -> None:

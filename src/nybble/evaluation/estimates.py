@@ -25,7 +25,7 @@ from nybble.evaluation.statistics import (
     ratio_interval,
     share_interval,
 )
-from nybble.evaluation.words import words_of
+from nybble.evaluation.words import UNIT, words_of
 from nybble.runs.errors import InputError
 
 FEWEST_FOR_BOOTSTRAP = 50
@@ -92,7 +92,7 @@ def estimates_for(metric: str, contenders: Sequence[Contender], seed: int) -> Es
             )
     if np.any(first.weights != 1.0):
         return Estimates("weighed", bounds, seed)
-    passed = bounds == (0.0, 1.0) and all(
+    passed = bounds in (UNIT, None) and all(
         np.all((one.scores == 0.0) | (one.scores == 1.0)) for one in contenders
     )
     return Estimates("passed" if passed else "mean", bounds, seed)
