@@ -36,3 +36,8 @@ def test_shares_are_in_percent_and_their_differences_in_points() -> None:
     assert words_of("accuracy").value(0.812) == "81.2%"
     assert words_of("pass@1").difference(-0.123) == "-12.3 points"
     assert words_of("mae").difference(-0.123) == "-0.123"
+
+
+@pytest.mark.parametrize(("metric", "said"), [("on_topic", "an on_topic"), ("style", "a style")])
+def test_a_metric_of_ones_own_has_its_article(metric: str, said: str) -> None:
+    assert words_of(metric).phrase.startswith(f"has {said} of")

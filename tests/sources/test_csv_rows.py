@@ -59,6 +59,17 @@ def test_broken_csv(folder: Path, content: bytes, where: str) -> None:
     assert where in refusal(folder, "rows.csv", content).message
 
 
+@pytest.mark.parametrize(("mark", "told"), [(";", "semicolons"), ("\t", "tabs")])
+def test_cells_that_no_comma_separates_are_told(folder: Path, mark: str, told: str) -> None:
+    content = f"title{mark}price\nlamp{mark}12\n".encode()
+    assert f"separated by {told}" in refusal(folder, "other.csv", content).message
+
+
+def test_a_single_column_is_a_table_too(folder: Path) -> None:
+    (folder / "one.csv").write_text("text\na; b\n")
+    assert list(read_rows(folder / "one.csv")) == [{"text": "a; b"}]
+
+
 def test_values_of_csv_stay_texts_and_cells_may_be_long(folder: Path) -> None:
     path = folder / "rows.csv"
     long = "x" * 200_000

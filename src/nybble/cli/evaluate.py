@@ -24,6 +24,8 @@ def evaluate(
 ) -> None:
     """Judge the adapter of an earlier run again, with other settings of `evaluate` if you like.
 
+    Its comparison and report take the place of those that were there; answers are kept.
+
     Example: nybble evaluate runs/demo evaluate.size=200 evaluate.decode=greedy
     """
     folder = open_run_folder(run)

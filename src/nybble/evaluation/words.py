@@ -65,7 +65,8 @@ def words_of(metric: str) -> MetricWords:
     """The words of a metric; of one's own, its name."""
     if metric.startswith("pass@"):
         return MetricWords(metric, f"has a {metric} of {{}}", True, UNIT)
-    return WORDS.get(metric) or MetricWords(metric, f"has a {metric} of {{}}")
+    article = "an" if metric[0] in "aeiou" else "a"
+    return WORDS.get(metric) or MetricWords(metric, f"has {article} {metric} of {{}}")
 
 
 def rounded(value: float) -> str:

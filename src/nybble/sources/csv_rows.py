@@ -59,6 +59,7 @@ def _csv_spans(path: Path) -> Iterator[tuple[list[str], Span]]:
     for cells in _cells(reader, path):
         if not header:
             check_columns(cells, path)
+            _check_separated(cells, path)
             header = cells
         else:
             number += 1
@@ -77,6 +78,17 @@ def check_columns(names: list[str], path: Path) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{path}: two columns are called {twice[0]!r}.", "Rename one of them.")
+
+
+def _check_separated(header: list[str], path: Path) -> None:
+    """Spreadsheets of many languages put semicolons where others put commas."""
+    found = next((mark for mark in ";\t" if mark in header[0]), None)
+    if found and len(header) == 1:
+        raise InputError(
+            f"{path}: its header is a single cell, {header[0]!r}: cells seem to be separated by "
+            f"{'tabs' if found != ';' else 'semicolons'}.",
+            "Save it with commas between the cells.",
+        )
 
 
 def _cells(reader: Any, path: Path) -> Iterator[list[str]]:
