@@ -39,6 +39,7 @@ def test_what_is_left_out_or_the_same_passes(adapter: Path, fields: dict[str, An
         ("target_modules", ["q_proj"]),
         ("variant", "rslora"),
         ("variant", "dora"),
+        ("modules_to_save", ["embed_tokens"]),
     ],
 )
 def test_what_would_be_ignored_is_refused(adapter: Path, field: str, value: Any) -> None:
