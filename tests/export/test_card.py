@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nybble.export.card import escaped, public_recipe, write_card
 from nybble.recipe import Recipe, load_recipe
+from nybble.runs.atomic import write_json_lines
 
 TOKEN = "hf_" + "A1b2" * 8
 MERGED = {"dtype": "bfloat16", "n": 200, "texts_equal": 197,
@@ -163,3 +164,25 @@ def test_it_says_how_the_models_were_asked(make_run, overrides, said):
     folder = make_run(*overrides)
     recipe = load_recipe(str(folder.recipe))
     assert said in write_card(folder, recipe, "me/tiny").replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (("train.num_train_epochs=3", "train.max_steps=-1"), "scored, for 3 epochs."),
+        (("train.num_train_epochs=3", "train.max_steps=4000"), "scored, for 4,000 steps."),
+    ],
+)
+def test_how_long_it_was_trained_is_what_was_asked(make_run, overrides, told) -> None:
+    assert told in card(make_run(*overrides))
+
+
+def test_a_training_that_ended_early_says_where_and_which_step_was_the_best(make_run) -> None:
+    folder = make_run("train.load_best_model_at_end=true")
+    lines = [{"step": 29, "loss": 2.0}, {"step": 30, "validation_loss": 3.0}]
+    write_json_lines(folder.metrics, lines)
+    assert "It ended after step 30." in card(folder)
+    write_json_lines(folder.metrics, [*lines, {"step": 30, "adapter_step": 28}])
+    told = "It ended after step 30; this is what step 28 had made, the best by validation\\_loss."
+    assert told in card(folder)
+    assert "It ended" not in write_card(folder, load_recipe(str(folder.recipe)), "me/x", step=20)

@@ -104,6 +104,17 @@ def test_an_earlier_run_is_replaced_whole_when_that_is_asked(run):
     assert run.recipe.read_text() == "name: again\n"
 
 
+def test_a_link_to_a_run_is_replaced_where_it_leads(run, tmp_path):
+    """As a folder on another disk, or one that is mounted, which cannot be removed itself."""
+    (run.path / "adapter").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(run.path)
+    before = run.path.stat().st_ino
+    assert create_run_folder("x", link, True, "name: x\n").recipe.read_text() == "name: x\n"
+    assert listing(run.path) == ["recipe.yaml"]
+    assert link.is_symlink() and run.path.stat().st_ino == before
+
+
 def test_an_empty_folder_can_be_replaced(tmp_path):
     check_output(tmp_path, True)
 

@@ -15,6 +15,7 @@ from nybble.recipe import Recipe, dump_recipe
 from nybble.recipe.references import map_references
 from nybble.recipe.train_part import TrainPart
 from nybble.report.terminal import interval_text
+from nybble.runs.atomic import read_json_lines
 from nybble.runs.folder import RunFolder
 from nybble.runs.secrets import masked
 from nybble.sources import parse_reference
@@ -40,7 +41,7 @@ def write_card(
         _front_matter(recipe, merge_report is not None),
         f"# {escaped(recipe.name)}",
         escaped(recipe.summary) if recipe.summary else "",
-        _trained(folder, recipe, public),
+        _trained(folder, recipe, public, step),
         _results(folder, recipe) if step is None else _going_on(step, name),
         _merged(merge_report) if merge_report else "",
         _usage(folder, recipe, public, name, merge_report),
@@ -100,7 +101,7 @@ def _per_step(train: TrainPart) -> str:
     return f"at most {train.batch_tokens:,} tokens"
 
 
-def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
+def _trained(folder: RunFolder, recipe: Recipe, public: Recipe, step: int | None) -> str:
     lora, train = recipe.lora, recipe.train
     kept = {
         "nf4": "in NF4 (4 bits)",
@@ -123,15 +124,30 @@ def _trained(folder: RunFolder, recipe: Recipe, public: Recipe) -> str:
     text += f", with {_per_step(train)} per step at a learning rate of {train.learning_rate:g}."
     if (folder.path / "data" / "audit.json").is_file():
         audit = folder.read("data/audit.json")
-        epochs = f"{train.num_train_epochs:g} epoch{'' if train.num_train_epochs == 1 else 's'}"
+        length = f"{train.num_train_epochs:g} epoch{'' if train.num_train_epochs == 1 else 's'}"
+        if train.max_steps > 0:
+            length = f"{train.max_steps:,} steps"
         text += (
             f"\n\nTrained on {audit['rows']['train']:,} rows of {escaped(public.data.train_name)}: "
             f"{audit['tokens']['train']:,} tokens an epoch, {audit['scored_tokens']['train']:,} of "
-            f"them scored, for {epochs}"
-            + (f" or at most {train.max_steps:,} steps" if train.max_steps > 0 else "")
-            + "."
+            f"them scored, for {length}."
         )
-    return f"## Training\n\n{text}"
+    return f"## Training\n\n{text}{'' if step else _end(folder, train)}"
+
+
+def _end(folder: RunFolder, train: TrainPart) -> str:
+    """Where the training ended and which step was taken, when the evaluations decided that."""
+    lines = read_json_lines(folder.metrics) if train.seeks_best else []
+    if not lines:
+        return ""
+    text = f" It ended after step {max(line['step'] for line in lines):,}"
+    best = lines[-1].get("adapter_step")
+    if best is not None:
+        text += (
+            f"; this is what step {best:,} had made, the best by "
+            f"{escaped(train.metric_for_best_model)}"
+        )
+    return f"{text}."
 
 
 def _going_on(step: int, name: str) -> str:

@@ -158,11 +158,24 @@ def create_run_folder(name: str, output: Path | None, replace: bool, recipe: str
         output = _claimed(RUNS / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
     else:
         if output.exists():
-            shutil.rmtree(output)
-        _make(output)
+            _empty(output)
+        else:
+            _make(output)
     folder = RunFolder(output)
     write_text(folder.recipe, recipe)
     return folder
+
+
+def _empty(output: Path) -> None:
+    """Remove what is in the folder `output`, the recipe last: until then it is that of a run.
+
+    The folder itself stays: it may be mounted there, or `output` a link to it.
+    """
+    for path in sorted(output.iterdir(), key=lambda path: path == RunFolder(output).recipe):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _make(output: Path) -> None:
