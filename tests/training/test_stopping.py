@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from nybble.model.adapters import trainable_parameters
+from nybble.pipeline.train import told
 from nybble.runs.atomic import read_json_lines
 from nybble.runs.errors import InputError
 
@@ -47,6 +48,7 @@ def test_the_best_is_kept_besides_the_newest_and_ends_as_the_adapter(make_traine
     assert lines[-1] == {"step": 6, "adapter_step": 2}
     losses = {line["step"]: line["validation_loss"] for line in lines if "score" in line}
     assert result.validation_loss == losses[2]
+    assert "the adapter is step 2's, the best by score" in told(result, run)
 
 
 def test_without_that_the_adapter_is_the_last_one(make_trainer, tmp_path):
@@ -99,8 +101,10 @@ def test_a_damaged_best_is_told_and_left_out(make_trainer, tmp_path, capsys):
         return evaluated(step)
 
     run.judge = break_it
-    assert run.run().adapter_step == 6
+    result = run.run()
+    assert result.adapter_step == 6
     assert "checkpoint-2, the best, is left out" in capsys.readouterr().out
+    assert "the adapter is step 6's, not the best by score" in told(result, run)
 
 
 def test_a_metric_that_nobody_measures_is_refused(make_trainer, tmp_path):

@@ -118,7 +118,8 @@ def told(result: TrainResult, trainer: Trainer) -> str:
     if result.stopped_early:
         parts.append(f"stopped early, as {metric} was no better {patience} times in a row")
     if trainer.part.load_best_model_at_end:
-        parts.append(f"the adapter is step {result.adapter_step:,}'s, the best by {metric}")
+        best = "the best" if result.adapter_step == trainer.best.step else "not the best"
+        parts.append(f"the adapter is step {result.adapter_step:,}'s, {best} by {metric}")
     if result.validation_loss is not None:
         parts.append(f"validation loss {result.validation_loss:.4f}")
     return f"{', '.join(parts)}; {result.padded_share:.1%} of the tokens computed were padding"
