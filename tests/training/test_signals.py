@@ -112,6 +112,20 @@ def test_sigterm_does_not_wait_for_what_takes_long(what: str, whole: Path, tmp_p
 
 
 @slow
+def test_a_run_that_was_through_is_not_said_to_have_never_begun(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    place = "nybble.pipeline.run::write_report:1"
+    process = started("-c", SLOWED, place, "train", *SHORT, "--output", str(run))
+    assert process.stdout
+    while "an hour begins" not in (line := process.stdout.readline()):
+        assert line, process.communicate()
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 143, told
+    assert "goes on from the trained adapter" in told and (run / "adapter").exists()
+
+
+@slow
 def test_ctrl_c_twice_in_a_long_save_tears_nothing(tmp_path: Path) -> None:
     run = tmp_path / "run"
     place = "nybble.training.checkpoint::write_manifest:2"

@@ -54,7 +54,7 @@ def run(
         with locked(folder.path), _guarded(folder):
             begin(stage, plan, folder, seeds)
             publish_end(folder, stage.recipe)
-    print(f"report     {write_report(folder)}")
+            print(f"report     {write_report(folder)}")
     return folder
 
 
@@ -88,7 +88,7 @@ def resume(folder: RunFolder, recipe: Recipe) -> RunFolder:
         with locked(folder.path), _guarded(folder):
             finish(stage, plan, folder)
             publish_end(folder, stage.recipe)
-    print(f"report     {write_report(folder)}")
+            print(f"report     {write_report(folder)}")
     return folder
 
 
