@@ -26,7 +26,8 @@ def test_a_run_without_an_adapter(refused, run, verb):
 
 def test_an_output_that_exists(refused, run, work):
     (work / "taken").mkdir()
-    assert "taken exists already" in refused("merge", run, "--output", "taken").message
+    told = refused("merge", run, "--output", "taken")
+    assert "taken exists already" in told.message and "--replace" not in told.fix
 
 
 def test_a_dtype_that_there_is_not(nybble, run):

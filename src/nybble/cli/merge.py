@@ -10,7 +10,7 @@ import typer
 
 from nybble.cli.arguments import RunPath
 from nybble.recipe import load_recipe
-from nybble.runs.folder import check_output, open_run_folder
+from nybble.runs.folder import check_new, open_run_folder
 
 
 def merge(
@@ -29,7 +29,7 @@ def merge(
     """
     folder = open_run_folder(run)
     target = output or run / "merged"
-    check_output(target, False)
+    check_new(target)
     recipe = load_recipe(str(folder.recipe.absolute()))
     from nybble.pipeline.merge import merge_lines, merge_run
 

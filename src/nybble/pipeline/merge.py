@@ -12,7 +12,7 @@ from nybble.planner.plan import Plan
 from nybble.recipe.schema import Recipe
 from nybble.runs.atomic import new_folder, write_json
 from nybble.runs.errors import InputError, NybbleError
-from nybble.runs.folder import RunFolder, check_output
+from nybble.runs.folder import RunFolder, check_new
 from nybble.runs.lock import locked
 
 PROMPTS = 200
@@ -47,7 +47,7 @@ def merge_run(
     Gives what merge.json holds. Raises `NybbleError`, and leaves nothing, when the merged model
     differs from the adapter by more than rounding to `dtype` explains.
     """
-    check_output(output, False)
+    check_new(output)
     if recipe.lora is None:
         raise InputError(
             f"{folder.path} was trained whole: there is no adapter to merge.",

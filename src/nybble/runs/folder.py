@@ -141,6 +141,16 @@ def check_output(output: Path | None, replace: bool) -> None:
     check_not_locked(output)
 
 
+def check_new(output: Path) -> None:
+    """Refuse a folder `output` that is there already, where nothing is ever replaced."""
+    check_not_below_file(output)
+    if output.exists():
+        raise InputError(
+            f"The output folder {output} exists already.",
+            "Remove it, or choose another with --output DIR.",
+        )
+
+
 def check_not_below_file(output: Path) -> None:
     """Refuse an output folder that cannot be made because a file lies on the way to it."""
     above = next(parent for parent in output.absolute().parents if parent.exists())
