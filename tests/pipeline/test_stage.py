@@ -59,6 +59,17 @@ def test_examples_that_do_not_fit_the_context_are_refused(model, recipe):
     make_stage(recipe(folder, "evaluate.size=0"))
 
 
+def test_questions_of_the_training_that_do_not_fit_are_refused(model, recipe, tmp_path):
+    """Else a model with learnt positions would break at the first evaluation."""
+    folder, rows = model(24), tmp_path / "validation.jsonl"
+    rows.write_text(json.dumps({"title": "Lamp " * 5, "price": 1}) + "\n")
+    few = (f"data.validation={rows}", "evaluate.few_shot=0", "evaluate.max_new_tokens=8")
+    make_stage(recipe(folder, *few))
+    with pytest.raises(InputError, match=r"^validation row 1: .*reads at most 24") as caught:
+        make_stage(recipe(folder, *few, "evaluate.during_training=1"))
+    assert caught.value.fix == "Lower evaluate.max_new_tokens (now 8)."
+
+
 def test_the_second_time_rows_come_from_the_cache_and_are_the_same(
     recipe, tmp_path, monkeypatch, capsys
 ):

@@ -51,3 +51,17 @@ def test_what_would_be_ignored_is_refused(adapter: Path, field: str, value: Any)
 def test_an_adapter_that_says_less_is_held_to_what_it_says(adapter: Path) -> None:
     (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "target_modules": "all"}')
     check_lora_fields(LoraPart(r=64, target_modules="attention"), adapter)
+
+
+@pytest.mark.parametrize(
+    ("asked", "own"),
+    [("embed_tokens", ["embed_tokens", "model.embed_tokens"]), ("lm_head", ["model.embed_tokens"])],
+)
+def test_a_table_that_peft_names_by_its_path_is_what_was_asked(
+    adapter: Path, asked: str, own: list[str]
+) -> None:
+    whole = {"modules_to_save": own, "ensure_weight_tying": True}
+    (adapter / "adapter_config.json").write_text(json.dumps(OWN | whole))
+    check_lora_fields(LoraPart(modules_to_save=[asked]), adapter)
+    with pytest.raises(InputError, match="modules_to_save"):
+        check_lora_fields(LoraPart(modules_to_save=["norm"]), adapter)

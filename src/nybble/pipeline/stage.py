@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,16 +175,26 @@ def check_context(stage: Stage) -> None:
             )
     if not stage.judged:
         return
-    part, shots = stage.recipe.evaluate, stage.shots
-    test = stage.prepared.splits.test[: part.size]
-    for example, ids in zip(test, prompts(test, stage.renderer, shots), strict=True):
+    part = stage.recipe.evaluate
+    splits = stage.prepared.splits
+    _check_questions(stage, "test", splits.test[: part.size], stage.shots, context)
+    asked = part.during_training if len(stage.prepared.train) else 0
+    _check_questions(stage, "validation", splits.validation[:asked], [], context)
+
+
+def _check_questions(
+    stage: Stage, name: str, examples: Sequence[Example], shots: list[Example], context: int | None
+) -> None:
+    """Refuse a question that leaves no room for its answer in `context` tokens, or is none."""
+    part = stage.recipe.evaluate
+    fewer = f"evaluate.few_shot (now {part.few_shot}) or " if shots else ""
+    for example, ids in zip(examples, prompts(examples, stage.renderer, shots), strict=True):
         if not ids:
-            raise InputError(f"test row {example.number}: the prompt is empty.", "Mend the row.")
+            raise InputError(f"{name} row {example.number}: the prompt is empty.", "Mend the row.")
         if context and len(ids) + part.max_new_tokens > context:
             raise InputError(
-                f"test row {example.number}: its prompt with {len(shots)} examples and the answer "
-                f"take {len(ids) + part.max_new_tokens:,} tokens, the model reads at most "
+                f"{name} row {example.number}: its prompt with {len(shots)} examples and the "
+                f"answer take {len(ids) + part.max_new_tokens:,} tokens, the model reads at most "
                 f"{context:,}.",
-                f"Lower evaluate.few_shot (now {part.few_shot}) or evaluate.max_new_tokens (now "
-                f"{part.max_new_tokens}).",
+                f"Lower {fewer}evaluate.max_new_tokens (now {part.max_new_tokens}).",
             )

@@ -17,11 +17,15 @@ def check_lora_fields(part: LoraPart, folder: Path) -> None:
     An adapter's rank, scale and modules are part of its weights: what a recipe says beside them
     would be ignored. Fields that have their default value say nothing.
     """
-    own = _fields(read_object(folder / CONFIG))
+    config = read_object(folder / CONFIG)
+    own = _fields(config)
     default = LoraPart()
     for name, value in own.items():
         asked = getattr(part, name)
         if asked == getattr(default, name) or _same(asked, value):
+            continue
+        tables = name == "modules_to_save" and config.get("ensure_weight_tying")
+        if tables and _one_table(asked) == _one_table(value):
             continue
         raise InputError(
             f"lora.{name} = {asked}, but the adapter {folder} that is gone on from has {value}.",
@@ -51,9 +55,14 @@ def _fields(config: dict[str, Any]) -> dict[str, Any]:
         fields["variant"] = "rslora" if config["use_rslora"] else "lora"
     if config.get("use_dora"):
         fields["variant"] = "dora"
-    if config.get("modules_to_save"):
-        fields["modules_to_save"] = sorted(config["modules_to_save"])
+    fields["modules_to_save"] = sorted(config.get("modules_to_save") or [])
     return fields
+
+
+def _one_table(names: list[str]) -> list[str]:
+    """`names` where embedding and head are one table, which PEFT calls by its path, too."""
+    ends = ("embed_tokens", "lm_head")
+    return sorted({ends[0] if n.rpartition(".")[2] in ends else n for n in names})
 
 
 def _same(asked: Any, own: Any) -> bool:
