@@ -29,7 +29,9 @@ from nybble.pipeline.stage import Stage
 from nybble.pipeline.train import load_model, train
 from nybble.planner.plan import Plan
 from nybble.runs.folder import RunFolder
+from nybble.training.checkpoint import check_recipe
 from nybble.training.good import newest_good
+from nybble.training.identity import identity_of
 
 
 def plan_here(stage: Stage) -> Plan:
@@ -97,9 +99,11 @@ def _train(stage: Stage, plan: Plan, folder: RunFolder) -> None:
 
 def _trained(stage: Stage, plan: Plan, folder: RunFolder) -> Any:
     """The trained model of `folder`: loaded where the training had ended."""
-    if folder.trained.exists():
-        return load_model(stage, plan, folder.trained)
     checkpoint = newest_good(folder.checkpoints)
+    if folder.trained.exists():
+        if checkpoint:
+            check_recipe(checkpoint, identity_of(stage.recipe))
+        return load_model(stage, plan, folder.trained)
     if checkpoint:
         print(f"resume     {checkpoint}")
     return train(stage, plan, folder, checkpoint).model

@@ -133,6 +133,13 @@ def load_best(checkpoints: Path, step: int, model: Any) -> bool:
     return True
 
 
+def check_recipe(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a good checkpoint; `InputError` if it is of a training of another identity."""
+    state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+    check_identity(str(folder), state.get("identity", {}), identity)
+    return state
+
+
 def load_checkpoint(
     folder: Path,
     model: Any,
@@ -149,8 +156,7 @@ def load_checkpoint(
             f"{folder} is damaged: {wrong}.",
             "`nybble resume` takes the checkpoint before it.",
         )
-    state: dict[str, Any] = json.loads((folder / "trainer_state.json").read_text("utf-8"))
-    check_identity(str(folder), state.get("identity", {}), identity or {})
+    state = check_recipe(folder, identity or {})
     moments = load_file(folder / "optimizer.safetensors")
     take_trained(model, folder)
     restore_optimizer(model, optimizer, moments)
