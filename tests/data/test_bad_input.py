@@ -119,7 +119,7 @@ REFUSED = [
          "rows.csv"),
     Case("CSV with a comma too many", b"prompt,completion\na,b,c\n", "row 1 .* has 3 cells",
          "rows.csv"),
-    Case("CSV with semicolons", b"prompt;completion\na;b\n", "no format fits", "rows.csv"),
+    Case("CSV with semicolons", b"prompt;completion\na;b\n", "separated by semicolons", "rows.csv"),
     Case("CSV with CR line ends", b"prompt,completion\ra,b\r", "a CR outside quotes", "rows.csv"),
     Case("CSV with a column twice", b"prompt,prompt\na,b\n", "two columns are called", "rows.csv"),
     Case("Parquet cut off", parquet(prompt=["a"], completion=["b"])[:-9], "is not whole",
