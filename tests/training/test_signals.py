@@ -84,6 +84,18 @@ def whole(tmp_path_factory) -> Path:
     return run
 
 
+def ended_by_sigterm(place: str, run: Path, *fields: str) -> str:
+    """What a training tells that gets SIGTERM while `place` takes an hour."""
+    process = started("-c", SLOWED, place, "train", *SHORT, *fields, "--output", str(run))
+    assert process.stdout
+    while "an hour begins" not in (line := process.stdout.readline()):
+        assert line, process.communicate()
+    process.terminate()
+    told: str = process.communicate(timeout=60)[1]
+    assert process.returncode == 143, told
+    return told
+
+
 @slow
 @pytest.mark.parametrize("what", LONG | MORE if settings().max_examples >= 1000 else LONG)
 def test_sigterm_does_not_wait_for_what_takes_long(what: str, whole: Path, tmp_path: Path) -> None:
@@ -91,13 +103,7 @@ def test_sigterm_does_not_wait_for_what_takes_long(what: str, whole: Path, tmp_p
     place, saved = (LONG | MORE)[what]
     # Rows of its own, where they have to be prepared.
     own = ["data.seed=5"] if what == "the rows" else []
-    process = started("-c", SLOWED, place, "train", *SHORT, *own, "--output", str(run))
-    assert process.stdout
-    while "an hour begins" not in (line := process.stdout.readline()):
-        assert line, process.communicate()
-    process.terminate()
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 143, told
+    told = ended_by_sigterm(place, run, *own)
     assert len(told.strip().splitlines()) == 2, told
     assert told.startswith("Ended by SIGTERM")
     if not saved:
@@ -115,13 +121,7 @@ def test_sigterm_does_not_wait_for_what_takes_long(what: str, whole: Path, tmp_p
 def test_a_run_that_was_through_is_not_said_to_have_never_begun(tmp_path: Path) -> None:
     run = tmp_path / "run"
     place = "nybble.pipeline.run::write_report:1"
-    process = started("-c", SLOWED, place, "train", *SHORT, "--output", str(run))
-    assert process.stdout
-    while "an hour begins" not in (line := process.stdout.readline()):
-        assert line, process.communicate()
-    process.terminate()
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 143, told
+    told = ended_by_sigterm(place, run)
     assert "goes on from the trained adapter" in told and (run / "adapter").exists()
 
 

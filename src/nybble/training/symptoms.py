@@ -91,8 +91,8 @@ def always_clipped(history: Sequence[Line], max_grad_norm: float) -> Symptom | N
         "clipped gradients",
         f"gradients were clipped at each of {CLIPPED_STEPS} steps up to step {norms[-1][0]:,}: "
         f"their norm is {median:.3g} (median), train.max_grad_norm {max_grad_norm:g}",
-        "All steps then weigh alike, which AdamW often bears well. If the loss jumps, lower train."
-        f"learning_rate; to clip outliers alone, raise train.max_grad_norm above {median:.2g}.",
+        "All steps then weigh alike. If the loss jumps, lower train.learning_rate; to clip "
+        f"outliers alone, raise train.max_grad_norm above {median:.2g}.",
     )
 
 
